@@ -25,7 +25,7 @@ async function stateDir(): Promise<string> {
 const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
 
 describe("writePrivate", () => {
-  it("writes a file for its user alone, also over one that all may read", async () => {
+  it("makes a file private to its user, even when it replaces one that all may read", async () => {
     const dir = await stateDir();
     const path = join(dir, "lease");
     await writeFile(path, "old");
@@ -36,13 +36,13 @@ describe("writePrivate", () => {
     expect(await readdir(dir)).toEqual(["lease"]);
   });
 
-  it("gives a file the permissions that are asked for, whatever the umask", async () => {
+  it("gives a file the requested permissions with any umask", async () => {
     const path = join(await stateDir(), "passwd");
     await writePrivate(path, "text", 0o666);
     expect(await modeOf(path)).toBe(0o666);
   });
 
-  it("reaches a state directory through the user's link, and replaces no link in it", async () => {
+  it("follows the user's link to a state directory, and replaces no link inside it", async () => {
     const dir = await stateDir();
     await mkdir(join(dir, "real"));
     await symlink("real", join(dir, "linked"));

@@ -33,7 +33,7 @@ async function runs(limits: { readonly timeoutMs?: number } = {}) {
 }
 
 describe("git on the host", () => {
-  it.each(Object.entries(GIT_FAILURES))("is an error where git %s", async (_how, failure) => {
+  it.each(Object.entries(GIT_FAILURES))("returns an error if git %s", async (_how, failure) => {
     vi.stubEnv("PATH", await failingGit(base, failure));
     for (const run of await runs()) {
       if (run.ok) throw new Error("git has answered");
@@ -42,7 +42,7 @@ describe("git on the host", () => {
     }
   });
 
-  it("has an exit code only where git itself ended with it", async () => {
+  it("has an exit code only if git itself ended with it", async () => {
     const codes: (number | undefined)[] = [];
     for (const failure of Object.values(GIT_FAILURES)) {
       vi.stubEnv("PATH", await failingGit(base, failure));
@@ -53,14 +53,14 @@ describe("git on the host", () => {
     expect(codes).toEqual([undefined, undefined, undefined, 128, 3]);
   });
 
-  it("is an error where git does not end", async () => {
+  it("returns an error if git does not end", async () => {
     vi.stubEnv("PATH", await failingGit(base, "exec tail -f /dev/null"));
     const [run, question] = await runs({ timeoutMs: 50 });
     for (const answer of [run, question])
       expect(answer).toMatchObject({ ok: false, error: { kind: "git_too_slow" } });
   }, 20_000);
 
-  it("is missing only where there is none, not where the one that is there is not run", async () => {
+  it("counts as missing only if there is none, not if the one found must not be run", async () => {
     await mkdir(join(base, "empty"));
     vi.stubEnv("PATH", join(base, "empty"));
     for (const run of await runs())
@@ -72,7 +72,7 @@ describe("git on the host", () => {
       expect(run).toMatchObject({ ok: false, error: { kind: "git_failed" } });
   });
 
-  it("takes none of the environment's variables for git, but where settings are", async () => {
+  it("ignores the environment's variables for git, except those that locate its settings", async () => {
     vi.stubEnv("PATH", await failingGit(base, "env; exit 0"));
     for (const name of ["GIT_DIR", "GIT_EXTERNAL_DIFF", "GIT_SSH", "GIT_TRACE", "GIT_EXEC_PATH"])
       vi.stubEnv(name, "/elsewhere");
@@ -106,7 +106,7 @@ describe("git on the host", () => {
     ).toEqual(["GIT_CEILING_DIRECTORIES"]);
   });
 
-  it("says that there is no repository, which is known by its words", async () => {
+  it("recognizes a missing repository by git's message", async () => {
     const [run, question] = await runs();
     for (const answer of [run, question])
       expect(!answer.ok && isNoRepository(answer.error)).toBe(true);
@@ -114,7 +114,7 @@ describe("git on the host", () => {
     expect((await runs())[1]).toEqual({ ok: true, value: ".git\n" });
   });
 
-  it("is started in one file alone", async () => {
+  it("is started in only one source file", async () => {
     const sources = await readdir(import.meta.dirname, { recursive: true });
     const starting: string[] = [];
     for (const name of sources) {
@@ -127,7 +127,7 @@ describe("git on the host", () => {
 });
 
 describe("git's version", () => {
-  it("is what the installed git says", async () => {
+  it("is read from the installed git", async () => {
     const { stdout } = await execa("git", ["--version"]);
     const version = await gitVersion(process.env);
     expect(version.ok && stdout.includes(version.value)).toBe(true);

@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 
 describe("a path that is followed link by link", () => {
-  it("leads to its end, and names the links of the project on the way", async () => {
+  it("leads to its target, and names the project's links on the way", async () => {
     await symlink("scripts", join(root, "linked"));
     await symlink(join(root, "linked/hook"), join(base, "outside"));
     expect(await followLinks(join(base, "outside"), isInside)).toEqual({
@@ -26,19 +26,19 @@ describe("a path that is followed link by link", () => {
     });
   });
 
-  it("names a link of the project also where it leads outside", async () => {
+  it("names a link of the project even if it leads outside", async () => {
     await symlink(base, join(root, "out"));
     const way = await followLinks(join(root, "out"), isInside);
     expect(way).toEqual({ links: [join(root, "out")], end: base });
   });
 
-  it.each([["nowhere"], ["loop"]])("has no end where it leads to %s", async (name) => {
+  it.each([["nowhere"], ["loop"]])("has no target if it leads to %s", async (name) => {
     await symlink("loop", join(root, "loop"));
     await symlink("absent", join(root, "nowhere"));
     expect((await followLinks(join(root, name), isInside)).end).toBeUndefined();
   });
 
-  it("is what links in a directory lead to, at any depth of it", async () => {
+  it("is found for links at any depth of a directory", async () => {
     await mkdir(join(base, "hooks/deep"), { recursive: true });
     await symlink(join(root, "scripts/hook"), join(base, "hooks/deep/pre-commit"));
     expect(await linkedFrom(root, join(base, "hooks"), isInside)).toEqual({

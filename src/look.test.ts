@@ -32,7 +32,7 @@ async function failure(look: Promise<unknown>): Promise<{ message: string; fix: 
 }
 
 describe("the command for a look that fails", () => {
-  it("opens a closed directory of the user's, and nobody else's", async () => {
+  it("opens a closed directory of the user, but not of another user", async () => {
     const closed = join(dir, "closed");
     await mkdir(closed);
     expect(await failure(entriesOf(closed))).toEqual({
@@ -49,7 +49,7 @@ describe("the command for a look that fails", () => {
     });
   });
 
-  it("names the topmost directory in the project where the path is too long, and removes nothing by itself", async () => {
+  it("names the project's topmost directory if the path is too long, and removes nothing by itself", async () => {
     const root = join(dir, "project");
     const deep = join(root, "new dir", "a/".repeat(2500));
     expect((await failure(statsAt(deep))).fix.length).toBeLessThan(500);
@@ -63,7 +63,7 @@ describe("the command for a look that fails", () => {
   });
 });
 
-describe("a look outside of the project", () => {
+describe("a look outside the project", () => {
   it.each([
     ["EACCES", true],
     ["ELOOP", true],
@@ -77,7 +77,7 @@ describe("a look outside of the project", () => {
   });
 });
 
-it("a file that decides something is read whole, or the reason is given", async () => {
+it("a file that decides something is read completely, or the reason is given", async () => {
   const pipe = join(dir, "pipe");
   execaSync("mkfifo", [pipe]);
   expect((await failure(readPlainFile(pipe, 10))).message).toBe(`${pipe} is not a plain file`);

@@ -13,12 +13,12 @@ describe("a host that can only be this machine", () => {
     "[::1]",
     "[0:0::1]",
     "0x7f.1",
-  ])("is trusted, and refused where this machine is: %s", (host) => {
+  ])("is trusted, and refused where this machine is refused: %s", (host) => {
     expect(isLoopback(hostname(host))).toBe(true);
     expect(mayBeLoopback(hostname(host))).toBe(true);
   });
 
-  it("has no brackets as a target of the network", () => {
+  it("has no brackets as a network target", () => {
     expect(isLoopback("::1")).toBe(true);
     expect(mayBeLoopback("::1")).toBe(true);
   });
@@ -26,7 +26,7 @@ describe("a host that can only be this machine", () => {
 
 describe("a host that may be this machine", () => {
   it.each(["app.localhost", "a.b.localhost", "[::ffff:127.0.0.1]"])(
-    "is not trusted, yet refused where this machine is: %s",
+    "is not trusted, yet refused where this machine is refused: %s",
     (host) => {
       expect(isLoopback(hostname(host))).toBe(false);
       expect(mayBeLoopback(hostname(host))).toBe(true);

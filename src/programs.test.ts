@@ -34,7 +34,7 @@ beforeAll(async () => {
   system = await realpath("/usr/bin");
 });
 
-it("leaves out of the PATH what lies in the project, however it is written", async () => {
+it("leaves directories in the project out of the PATH, however they are written", async () => {
   const { base, root } = await place();
   await mkdir(join(base, "project-tools"));
   await symlink(join(root, "bin"), join(base, "link"));
@@ -48,7 +48,7 @@ it("leaves out of the PATH what lies in the project, however it is written", asy
   expect(pathOutside(all.join(":"))).toBe(outside.join(":"));
 });
 
-it("counts a project by its real path, and a link by where it lies as well", async () => {
+it("compares real paths of projects, and links also by their own place", async () => {
   const { base, root } = await place();
   const second = join(base, "second");
   await mkdir(join(second, "bin"), { recursive: true });
@@ -58,7 +58,7 @@ it("counts a project by its real path, and a link by where it lies as well", asy
   expect(pathOutside([`${second}/bin`, `${root}/way-out`, system].join(":"))).toBe(system);
 });
 
-it("leaves out a directory with a link into the project, and still finds the others in it", async () => {
+it("leaves out a directory with a link into the project, and still finds its other programs", async () => {
   const { base, root } = await place();
   const bin = join(base, "bin");
   await mkdir(bin);
@@ -73,7 +73,7 @@ it("leaves out a directory with a link into the project, and still finds the oth
   );
 });
 
-it("leaves out what it cannot look at", async () => {
+it("leaves out directories that it cannot read", async () => {
   const { base } = await place();
   const loop = join(base, "loop");
   await symlink(loop, loop);
@@ -82,7 +82,7 @@ it("leaves out what it cannot look at", async () => {
   );
 });
 
-it("finds a program behind the project's, at a path, and none by a relative path", async () => {
+it("finds a program after the project's directories and by an absolute path, but not by a relative one", async () => {
   const { base, root } = await place();
   const bin = join(base, "bin");
   await mkdir(bin);
@@ -106,12 +106,12 @@ it("finds a program behind the project's, at a path, and none by a relative path
   expect(program("tool", env)).toBe("/nonexistent/tool");
 });
 
-it("leaves the PATH as it is where the project would be refused", () => {
+it("leaves the PATH unchanged if the project would be refused", () => {
   for (const root of ["/", "/home", HOME]) leaveOut(root, [HOME]);
   expect(pathOutside(`${system}:/usr/lib`)).toBe(`${system}:/usr/lib`);
 });
 
-it("says which directory on the PATH could not be looked at, where a program is not found", async () => {
+it("names a directory on the PATH that could not be read if a program is not found", async () => {
   const { base } = await place();
   const loop = join(base, "loop");
   await symlink(loop, loop);
@@ -125,7 +125,7 @@ it("says which directory on the PATH could not be looked at, where a program is 
   expect(findProgram("no-such-program", { PATH: system })).toEqual(err("there is no such program"));
 });
 
-it("searches outside of every project, and leaves the environment as it is", async () => {
+it("searches outside every project, and leaves the environment unchanged", async () => {
   const { base, root } = await place();
   const bin = join(base, "bin");
   await mkdir(bin);
@@ -169,7 +169,7 @@ it("starts programs without the variables that name a path in the project", asyn
   });
 });
 
-it("is the only way by which the host finds programs and gives them a PATH", async () => {
+it("is the only module by which the host finds programs and gives them a PATH", async () => {
   const src = dirname(fileURLToPath(import.meta.url));
   const names = await readdir(src, { recursive: true });
   const reads: string[] = [];

@@ -92,7 +92,7 @@ describe("an audit log", () => {
       { event: "command", status: "completed", command: "漢".repeat(900) },
     ],
   ] as const)(
-    "holds no more than a minute's share of a flood of %s, and says so",
+    "keeps only a limited number of lines per minute of a flood of %s, and says so",
     async (_, kind) => {
       let now = 0;
       const { audit, path } = open({ now: () => now });
@@ -117,7 +117,7 @@ describe("an audit log", () => {
     },
   );
 
-  it("loses and tears no line when two processes write and files are rotated", async () => {
+  it("loses and splits no line when two processes write and files are rotated", async () => {
     const path = join(directory(), "audit.jsonl");
     let now = 0;
     const options = { path, maxFileBytes: 25_000, now: () => now };
@@ -208,7 +208,7 @@ describe("an audit log", () => {
     expect(problems).toHaveLength(1);
   });
 
-  it("ignores entries after it was closed", async () => {
+  it("ignores entries after it is closed", async () => {
     const { audit, path } = open();
     audit.record(command("before"));
     await audit.close();
@@ -223,9 +223,9 @@ describe("a line", () => {
     ["escape sequences", "\u001b]52;c;aGk=\u0007\u009b31m"],
     ["line separators", "a\u2028b\u0085c\r\nd"],
     ["changes of direction", "\u202eabc\u2066"],
-    ["what has no shape", "a\u200bb\ufeff\u{e0041}"],
+    ["text without a visible glyph", "a\u200bb\ufeff\u{e0041}"],
     ["halves of pairs", "\ud800x\udfff"],
-  ])("escapes %s, and loses nothing", (_, text) => {
+  ])("escapes %s without losing anything", (_, text) => {
     const line = auditLine({ command: text });
     expect(line).toMatch(/^[\x20-\x7e]*\n$/);
     expect(JSON.parse(line)).toEqual({ command: text });

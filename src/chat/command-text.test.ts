@@ -22,7 +22,7 @@ describe("unwrapShell", () => {
     "/bin/bash -x 'a'",
     "python3 -c 'print(1)'",
     "",
-  ])("leaves %s whole", (command) => {
+  ])("leaves %s unchanged", (command) => {
     expect(unwrapShell(command)).toBe(command);
   });
 });
@@ -30,7 +30,7 @@ describe("unwrapShell", () => {
 describe("commandSummary", () => {
   const base = { cwd: "/p", exitCode: 0, durationMs: 312 } as const;
 
-  it("shows the first line of several and how it ended", () => {
+  it("shows the first of several lines and how the command ended", () => {
     const summary = commandSummary({ ...base, phase: "ran", script: "cat <<E\na\nE" }, "/p");
     expect(summary).toBe("**Ran** `cat <<E …` · exit 0 · 0.3 s");
   });
@@ -43,7 +43,7 @@ describe("commandSummary", () => {
     expect(summary).toBe("**Failed** `` echo `date` `` · exit 2 · 0.3 s");
   });
 
-  it("names the directory where it is another one", () => {
+  it("names the directory if it is not the project's", () => {
     const summary = commandSummary({ ...base, phase: "ran", script: "ls", cwd: "/p/sub" }, "/p");
     expect(summary).toBe("**Ran** `ls` in `sub` · exit 0 · 0.3 s");
   });

@@ -22,7 +22,7 @@ describe("the arguments of the app-server", () => {
     expect(all.filter((it) => /env_key|bearer|headers/.test(it))).toEqual([]);
   });
 
-  it("leave out what was not chosen", () => {
+  it("leave out settings that were not chosen", () => {
     const names = args().map((it) => it.split("=")[0]);
     expect(names).not.toContain("model");
     expect(names).not.toContain("model_reasoning_effort");
@@ -37,7 +37,7 @@ describe("the arguments of the app-server", () => {
     );
   });
 
-  it("need no snapshot of a profile that no shell reads", () => {
+  it("turn off the snapshot of a profile that no shell reads", () => {
     const expected = ["allow_login_shell=false", "features.shell_snapshot=false"];
     expect(args({ loginShells: false })).toEqual(expect.arrayContaining(expected));
     expect(args({ loginShells: true })).not.toEqual(expect.arrayContaining(expected));
@@ -55,7 +55,7 @@ describe("the arguments of the app-server", () => {
     expect(args({ model })).toContain(argument);
   });
 
-  it("carry the MCP servers, with TOML's lists and tables", () => {
+  it("contain the MCP servers, with TOML's lists and tables", () => {
     const mcpServers = {
       "my-db": {
         command: "npx",

@@ -47,10 +47,10 @@ describe("a request", () => {
 
   it.each([
     ["a word", "broken", "no reason given"],
-    ["nothing in it", {}, "no reason given"],
-    ["a code that is none", { code: "x", message: "words" }, "words"],
-    ["a message that is none", { code: 1, message: [] }, "no reason given"],
-  ])("is refused, too, when the error is %s", async (_, error, words) => {
+    ["empty", {}, "no reason given"],
+    ["an invalid code", { code: "x", message: "words" }, "words"],
+    ["an invalid message", { code: 1, message: [] }, "no reason given"],
+  ])("is also refused when the error is %s", async (_, error, words) => {
     const { client, say } = openClient();
     const request = client.request("model/list", {});
     say({ id: 0, error });
@@ -194,7 +194,7 @@ describe("the end of a connection", () => {
     expect(told).toEqual(["warning"]);
   });
 
-  it("comes when the app-server sends requests and does not read", async () => {
+  it("comes when the app-server sends requests without reading", async () => {
     const { client, toCodex, say } = openClient();
     // A terabyte that waits; filling that much for real would take the memory.
     vi.spyOn(toCodex, "writableLength", "get").mockReturnValue(1024 ** 4);
@@ -222,7 +222,7 @@ describe("the handshake", () => {
     expect(heard()).toEqual([{ method: "initialized" }]);
   });
 
-  it("does not say so when it was refused", async () => {
+  it("does not send `initialized` when it was refused", async () => {
     const { client, say, heard } = openClient();
     const hello = client.initialize({ name: "n", title: "t", version: "1" });
     heard();

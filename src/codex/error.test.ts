@@ -18,7 +18,7 @@ describe("a refusal", () => {
     expect(refusal("thread/resume", -32600, message)).toMatchObject({ kind });
   });
 
-  it("names the request, and is cut to a bounded length", () => {
+  it("names the request, and has a bounded length", () => {
     const { message } = refusal("turn/start", -32602, "x".repeat(10_000));
     expect(message).toMatch(/^Codex refused turn\/start: x+…$/);
     expect(message.length).toBeLessThan(2100);

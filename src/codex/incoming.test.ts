@@ -44,7 +44,7 @@ describe("a request of Codex", () => {
     expect(logged).toEqual(["error: a message could not be handled"]);
   });
 
-  it("is shown once however often it is sent, and its id can be used again", async () => {
+  it("is shown once even if it is sent several times, and its id can be used again", async () => {
     let answer: (answer: Answer) => void = () => {};
     const onApproval = vi.fn(() => new Promise<Answer>((resolve) => (answer = resolve)));
     const { say, heard } = openClient({ onApproval });
@@ -59,7 +59,7 @@ describe("a request of Codex", () => {
     expect(onApproval).toHaveBeenCalledTimes(3);
   });
 
-  it("is refused when another one comes under its id, and so is that one", async () => {
+  it("is refused when another one has the same id, and so is the other", async () => {
     let answer: (answer: Answer) => void = () => {};
     const onApproval = vi.fn(() => new Promise<Answer>((resolve) => (answer = resolve)));
     const onClash = vi.fn();
@@ -77,7 +77,7 @@ describe("a request of Codex", () => {
     expect(onApproval).toHaveBeenCalledTimes(1);
   });
 
-  it("is refused when a hundred wait for the user", async () => {
+  it("is refused when a hundred others wait for the user", async () => {
     const onApproval = vi.fn(() => new Promise<Answer>(() => {}));
     const { say, heard } = openClient({ onApproval });
     say(...Array.from({ length: 101 }, (_, n) => question(n)));
@@ -88,7 +88,7 @@ describe("a request of Codex", () => {
 });
 
 describe("the stream of notifications", () => {
-  it("arrives in order, unknown and malformed messages included", async () => {
+  it("arrives in order, including unknown and malformed messages", async () => {
     const { told, say } = openClient();
     say(
       { method: "warning", params: { message: "1" } },
@@ -100,7 +100,7 @@ describe("the stream of notifications", () => {
     expect(told.map((it) => it.method)).toEqual(["warning", "unknown", "invalid", "warning"]);
   });
 
-  it("goes on after garbage", async () => {
+  it("continues after garbage", async () => {
     const { told, fromCodex, say, logged } = openClient();
     fromCodex.write('not json\n\n{"foo":1}\n[]\n42\n{"id":null}\n{"id":{},"method":"x"}\n');
     say({ method: "warning", params: { message: "still here" } });
@@ -109,7 +109,7 @@ describe("the stream of notifications", () => {
     expect(logged).toHaveLength(6);
   });
 
-  it("fills no log, however much of it is garbage", async () => {
+  it("does not fill the log with garbage", async () => {
     const { fromCodex, logged } = openClient();
     fromCodex.write("garbage\n".repeat(5000));
     await settle();
@@ -117,7 +117,7 @@ describe("the stream of notifications", () => {
     expect(logged.at(-1)).toContain("further ones are not logged");
   });
 
-  it("goes on after a handler that throws", async () => {
+  it("continues after a handler throws", async () => {
     const onNotification = vi.fn(() => {
       throw new Error("a bug");
     });
@@ -169,7 +169,7 @@ describe("a message larger than any that Codex sends", () => {
   it.each([
     ["too deep", deep],
     ["too long", long],
-  ])("fails the request that it answers, %s", async (_, value) => {
+  ])("fails the request that it answers if it is %s", async (_, value) => {
     const { client, fromCodex } = openClient();
     const request = client.request("model/list", {});
     fromCodex.write(`{"id":0,"result":{"data":${value}}}\n`);

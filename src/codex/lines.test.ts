@@ -39,7 +39,7 @@ describe("a line", () => {
     ]);
   });
 
-  it("loses a carriage return at its end, but none within", () => {
+  it("loses a carriage return at its end, but not inside", () => {
     expect(decode([bytes("a\rb\r\n"), bytes("c\r"), bytes("\n")])).toEqual(["a\rb", "c"]);
   });
 
@@ -66,12 +66,12 @@ describe("a line over the limit", () => {
   it.each([
     ["in one chunk", [bytes("12345\nnext\n")]],
     ["over several", [bytes("12"), bytes("34"), bytes("5"), bytes("678\nnext\n")]],
-    ["by the part before its end", [bytes("1234"), bytes("5\nnext\n")]],
-  ])("is dropped and the next one read, %s", (_, chunks) => {
+    ["too long before its end arrives", [bytes("1234"), bytes("5\nnext\n")]],
+  ])("is dropped, and the next one is read: %s", (_, chunks) => {
     expect(decode(chunks, 4)).toEqual([null, "next"]);
   });
 
-  it("is dropped from one byte over the limit on", () => {
+  it("is dropped if it is one byte over the limit", () => {
     expect(decode([bytes("1234\n"), bytes("12345\n"), bytes("äö\n"), bytes("äöü\n")], 4)).toEqual([
       "1234",
       null,
@@ -103,7 +103,7 @@ describe("any split of the stream", () => {
     );
   });
 
-  it("gives the same lines when the bytes are anything", () => {
+  it("gives the same lines for any bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.array(fc.nat(300)), (any, places) => {
         const all = Buffer.from(any);

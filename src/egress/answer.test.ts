@@ -27,8 +27,8 @@ function headerNames(answer: string): string[] {
   return lines.map((line) => line.slice(0, line.indexOf(":")).toLowerCase()).sort();
 }
 
-describe("an answer comes in alone", () => {
-  it("without what goes before it", async () => {
+describe("an upstream's answer reaches the sandbox", () => {
+  it("without the informational responses before it", async () => {
     const { inside } = await rawAnswerTo(
       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 x\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n" +
         "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
@@ -38,7 +38,7 @@ describe("an answer comes in alone", () => {
     expect(inside).toContain("hello");
   });
 
-  it("without what follows it", async () => {
+  it("without the bytes that follow it", async () => {
     const { inside, events } = await rawAnswerTo(
       "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil",
     );
@@ -56,7 +56,7 @@ describe("an answer comes in alone", () => {
     expect(inside).not.toContain(KEY);
   });
 
-  it("with the headers that belong to it and no others", async () => {
+  it("with the permitted headers and no others", async () => {
     const { names } = await rawAnswerTo(
       [
         "HTTP/1.1 200 OK",
@@ -103,7 +103,7 @@ describe("an answer comes in alone", () => {
     expect(names).not.toContain("set-cookie");
   });
 
-  it("with its status in our words", async () => {
+  it("with the host's own status text", async () => {
     const { inside } = await rawAnswerTo(
       `HTTP/1.1 401 you sent ${KEY}\r\ncontent-length: 2\r\n\r\nno`,
     );
@@ -112,7 +112,7 @@ describe("an answer comes in alone", () => {
 });
 
 describe("an answer that nobody reads", () => {
-  it("is given up as the reader's doing, and the model is not called silent", async () => {
+  it("is ended as aborted by its reader, and the model is not reported as silent", async () => {
     let written: () => number = () => 0;
     const { link, events } = await setUpEgress(
       (incoming, response) => {

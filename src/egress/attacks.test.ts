@@ -63,7 +63,7 @@ describe("the model's port refuses", () => {
     ["HTTP/0.9 with the right method", 400, "POST /v1/responses\r\n\r\n"],
     ["HTTP/2 without asking", 400, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
     ["an unknown method", 400, `BREW ${MODEL_PATH} HTTP/1.1\r\nhost: x\r\n\r\n`],
-    ["what is not HTTP", 400, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n"],
+    ["anything but HTTP", 400, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n"],
     ["a tunnel", 403, "CONNECT evil.example:443 HTTP/1.1\r\nhost: evil.example\r\n\r\n"],
     [
       "a WebSocket",
@@ -114,7 +114,7 @@ describe("the model's port refuses", () => {
     expect(answer.match(/HTTP\/1\.1 /g)?.length ?? 0).toBeLessThanOrEqual(1);
   });
 
-  it("a second request in HTTP/1.0, where keeping the connection is a wish", async () => {
+  it("a second request in HTTP/1.0 on a connection that asks to be kept alive", async () => {
     const { reached, handler } = counting();
     const { link } = await setUpEgress(handler);
     const one = `POST ${MODEL_PATH} HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\n{}`;
@@ -122,7 +122,7 @@ describe("the model's port refuses", () => {
     expect(reached()).toBeLessThanOrEqual(1);
   });
 
-  it("a body over the limit that says its length, before any of it is sent", async () => {
+  it("a body over the limit with a declared length, before any of it is sent", async () => {
     const { reached, handler } = counting();
     const { link, events } = await setUpEgress(handler, { limits: { maxRequestBytes: 1000 } });
     const bytes = `${HEAD}expect: 100-continue\r\ncontent-length: 1001\r\n\r\n`;
@@ -142,13 +142,13 @@ describe("the model's port refuses", () => {
     expect(events.map(({ type }) => type)).toEqual(["model_refused"]);
   });
 
-  it("headers that do not come to an end", async () => {
+  it("headers that never end", async () => {
     const { link } = await setUpEgress(sayHello, { limits: { headersMs: 50 } });
     const answer = parseAnswer(await raw(link.modelPort, HEAD));
     expect(answer).toEqual({ status: 408, body: REFUSED });
   });
 
-  it("headers that drip", async () => {
+  it("headers that arrive too slowly", async () => {
     const { link } = await setUpEgress(sayHello, { limits: { headersMs: 100 } });
     const socket = connect(link.modelPort, "127.0.0.1");
     socket.on("error", () => {});
@@ -163,7 +163,7 @@ describe("the model's port refuses", () => {
     expect(parseAnswer(answer)).toEqual({ status: 408, body: REFUSED });
   });
 
-  it("a connection that says nothing at all", async () => {
+  it("a connection that sends nothing", async () => {
     const { link } = await setUpEgress(sayHello, { limits: { headersMs: 50 } });
     const answer = parseAnswer(await raw(link.modelPort, ""));
     expect(answer).toEqual({ status: 408, body: REFUSED });
@@ -181,7 +181,7 @@ describe("the model's port refuses", () => {
 });
 
 describe("the model's port drops", () => {
-  it("every header that is not of the call, whatever its spelling", async () => {
+  it("every header that does not belong to the call, in any spelling", async () => {
     let seen: string[] = [];
     const { link } = await setUpEgress((incoming, response) => {
       seen = incoming.rawHeaders;
@@ -226,7 +226,7 @@ describe("the model's port drops", () => {
 });
 
 describe("the model's port serves", () => {
-  it("a request that asks before it sends its body", async () => {
+  it("a request that waits for 100 Continue before its body", async () => {
     let body = "";
     const { link } = await setUpEgress((incoming, response) => {
       incoming.on("data", (chunk: Buffer) => {
@@ -267,7 +267,7 @@ describe("the proxy's port refuses", () => {
       403,
       "GET http://example.org/ HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
     ],
-    ["what is not HTTP", 400, "\x05\x01\x00 socks\r\n\r\n"],
+    ["anything but HTTP", 400, "\x05\x01\x00 socks\r\n\r\n"],
   ])("%s", async (_name, status, bytes) => {
     const { link } = await setUpEgress(sayHello);
     const answer = parseAnswer(await raw(link.proxyPort, bytes));
@@ -275,14 +275,14 @@ describe("the proxy's port refuses", () => {
     expect(JSON.stringify(answer.body)).toContain("codex-chat: ");
   });
 
-  it("a tunnel, and takes nothing that is sent after it", async () => {
+  it("a tunnel, and ignores what is sent after it", async () => {
     const { link } = await setUpEgress(sayHello);
     const tunnel = "CONNECT example.org:443 HTTP/1.1\r\n\r\n";
     const answer = parseAnswer(await raw(link.proxyPort, tunnel + "x".repeat(1_000_000)));
     expect(answer).toEqual({ status: 403, body: expect.stringContaining("is refused") });
   });
 
-  it("a flood, of which the user hears in few words", async () => {
+  it("a flood, which is reported to the user in few messages", async () => {
     const { link, events } = await setUpEgress(sayHello);
     for (let n = 0; n < 100; n++)
       await raw(link.proxyPort, `CONNECT host${n}.example:443 HTTP/1.1\r\n\r\n`);

@@ -80,7 +80,7 @@ describe("the model's endpoint", () => {
     expect(reached).toBe(0);
   });
 
-  it("takes the key out of what the upstream answers, also across chunks and in headers", async () => {
+  it("removes the key from the upstream's answers, also across chunks and in headers", async () => {
     const { link, events } = await setUpEgress((incoming, response) => {
       incoming.resume();
       response.writeHead(401, { "x-request-id": `for ${KEY}`, "x-secret": KEY });
@@ -94,7 +94,7 @@ describe("the model's endpoint", () => {
     expect(answer.headers).not.toHaveProperty("x-secret");
   });
 
-  it("passes events on as they come", async () => {
+  it("passes events on as they arrive", async () => {
     let finish: () => void = () => {};
     const { link } = await setUpEgress((incoming, response) => {
       incoming.resume();
@@ -112,7 +112,7 @@ describe("the model's endpoint", () => {
     expect(last).toBe("data: last\n\n");
   });
 
-  it("breaks off inside where the upstream broke off", async () => {
+  it("breaks off inside at the point where the upstream broke off", async () => {
     const { link, events } = await setUpEgress((incoming, response) => {
       incoming.resume();
       response.write("data: half");
@@ -132,7 +132,7 @@ describe("the model's endpoint", () => {
     expect(answer.body).toContain("redirects are not followed");
   });
 
-  it("says that nothing listens upstream", async () => {
+  it("reports that nothing listens upstream", async () => {
     const { link, events } = await setUpEgress(sayHello, {
       baseUrl: new URL("http://127.0.0.1:1/v1"),
     });
@@ -142,7 +142,7 @@ describe("the model's endpoint", () => {
     expect(events.at(-1)).toMatchObject({ type: "model_failed", kind: "unreachable" });
   });
 
-  it("tells of a silence, and gives up a call that stays silent", async () => {
+  it("reports a silence, and gives up a call that stays silent", async () => {
     const { link, events } = await setUpEgress((incoming) => void incoming.resume(), {
       limits: { silenceMs: 20, responseIdleMs: 60 },
     });
@@ -173,7 +173,7 @@ describe("the model's endpoint", () => {
 });
 
 describe("the proxy for other hosts", () => {
-  it("refuses a tunnel and says which host was asked for", async () => {
+  it("refuses a tunnel and reports the requested host", async () => {
     const { link, events } = await setUpEgress(sayHello);
     const answer = await raw(link.proxyPort, "CONNECT example.org:443 HTTP/1.1\r\n\r\n");
     expect(answer).toMatch(/^HTTP\/1\.1 403 /);
@@ -188,7 +188,7 @@ describe("the proxy for other hosts", () => {
     });
   });
 
-  it("refuses a plain request, and shows nothing that could be an escape sequence", async () => {
+  it("refuses a plain request, and shows no escape sequence from it", async () => {
     const { link, events } = await setUpEgress(sayHello);
     const answer = await raw(
       link.proxyPort,
@@ -200,7 +200,7 @@ describe("the proxy for other hosts", () => {
 });
 
 describe("the link", () => {
-  it("carries many large bodies at once, whole and in order", async () => {
+  it("carries many large bodies at once, completely and in order", async () => {
     const { link } = await setUpEgress((incoming, response) => void incoming.pipe(response), {
       limits: { maxConcurrent: 100 },
     });
@@ -209,14 +209,14 @@ describe("the link", () => {
     expect(answers.every((answer, n) => answer.body === bodies[n])).toBe(true);
   });
 
-  it("ends when the relay is killed, and tells so", async () => {
+  it("ends when the relay is killed, and reports it", async () => {
     const { relay, link, events } = await setUpEgress(sayHello);
     relay.kill("SIGKILL");
     await link.closed;
     expect(events.at(-1)).toMatchObject({ type: "relay_closed" });
   });
 
-  it("is not waited for any more when the egress is closed", async () => {
+  it("is no longer waited for when the egress is closed", async () => {
     const egress = createEgress({
       upstream: { baseUrl: new URL("http://127.0.0.1:1/v1"), authorization: async () => ok([]) },
       onEvent: () => {},

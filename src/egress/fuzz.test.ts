@@ -56,7 +56,7 @@ const start = fc.constantFrom(
 const starts = fc.array(start, { minLength: STREAMS, maxLength: STREAMS });
 const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: STREAMS }), step), { maxLength: 40 });
 
-it("whatever is asked, only the permitted call goes out, no key comes in, and the host lives", async () => {
+it("for any request, only the permitted call goes out, no key comes in, and the host survives", async () => {
   const odd: string[] = [];
   let reached = 0;
   const upstream = createServer((incoming, response) => {
@@ -161,7 +161,7 @@ const beginning = fc.constantFrom(
   "HTTP/1.1 401 x\r\ncontent-length: 5\r\n\r\n",
 );
 
-it("whatever is answered, one well-formed answer or none comes in, no key with it, and the host lives", async () => {
+it("for any answer, one well-formed answer or none comes in, without a key, and the host survives", async () => {
   let parts: readonly string[] = [];
   let ending: "end" | "reset" = "end";
   const upstream = createTcpServer((socket) => {

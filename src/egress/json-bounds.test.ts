@@ -24,7 +24,7 @@ function shapeOfValue(value: unknown): { values: number; depth: number } {
 }
 
 describe("the shape of a JSON text", () => {
-  it("is that of its value, whatever stands in its strings", () => {
+  it("is that of its value, for any content of its strings", () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 4 }), fc.boolean(), (value, isSpaced) => {
         const text = JSON.stringify(value, undefined, isSpaced ? 1 : undefined);
@@ -38,15 +38,15 @@ describe("the shape of a JSON text", () => {
     ["strings that hold structure", '["{[,,,", "\\"{[,", "\\\\", "]"]', 4],
     ["a string that does not end", '["{[,,,', 1],
     ["nothing", "", 0],
-  ])("of %s", (_name, text, values) => {
+  ])("is counted for %s", (_name, text, values) => {
     expect(shapeOf(text).values).toBe(values);
   });
 
   it.each<[string, Buffer]>([
     ["many values", Buffer.from(`[${"{},".repeat(5_000_000)}0]`)],
-    ["a deep nest", Buffer.alloc(16 * 1024 ** 2, "[")],
+    ["deeply nested arrays", Buffer.alloc(16 * 1024 ** 2, "[")],
     ["many backslashes", Buffer.from(`"${"\\".repeat(16 * 1024 ** 2)}`)],
-  ])("is found out of %s without making them", (_name, text) => {
+  ])("is found for %s without parsing them", (_name, text) => {
     const before = process.memoryUsage().heapUsed;
     isWithin(text, { maxValues: 100_000, maxDepth: 100 });
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(1024 ** 2);

@@ -62,7 +62,7 @@ async function setUp(
 }
 
 describe("a service of this machine", () => {
-  it("is reached at its port inside, in any protocol, and is on record", async () => {
+  it("is reached at its port inside, in any protocol, and is recorded", async () => {
     const { ask, events, port } = await setUp((it) => [`127.0.0.1:${it}`]);
     expect(await ask()).toBe("pong ping");
     await expect.poll(() => events.map(({ type }) => type)).toContain("network_done");
@@ -71,7 +71,7 @@ describe("a service of this machine", () => {
     );
   });
 
-  it("is reached no more once its very address is not in the configuration, and nobody is asked", async () => {
+  it("is no longer reached once its exact address is removed from the configuration, without asking", async () => {
     const { ask, events, forbid, port } = await setUp((it) => [`127.0.0.1:${it}`]);
     expect(await ask()).toBe("pong ping");
     forbid();
@@ -93,7 +93,7 @@ describe("a service of this machine", () => {
   });
 
   it.each(["127.0.0.1", "::1"])(
-    "named as localhost is found where it listens, at %s",
+    "named as localhost is found at the address where it listens: %s",
     async (host) => {
       const target = { host: "localhost", isAddress: false };
       const { ask, forbid } = await setUp((it) => [`localhost:${it}`], { target, host });
@@ -104,7 +104,7 @@ describe("a service of this machine", () => {
   );
 });
 
-it("the services of an allow list are those at loopback addresses and at localhost", () => {
+it("the local services of an allow list are those at loopback addresses and at localhost", () => {
   const list = AllowList.parse(["npm", "127.0.0.1:5432", "[::1]:80", "127.0.0.2:1", "10.0.0.1:2"]);
   const named = AllowList.parse(["localhost:5173", "localhost.example.org:2"]);
   expect(list.ok && list.value.local.map(({ host, port }) => `${host} ${port}`)).toEqual([

@@ -48,8 +48,8 @@ describe("relay.mjs", () => {
     ["a frame of unknown type", header(9, 0), "type 9"],
     ["a greeting", header(FrameType.hello, 0), "type 1"],
     ["a stream of the host's", header(FrameType.open, 0), "type 2"],
-    ["credit that is no number", header(FrameType.window, 0), "credit"],
-  ])("ends with a message when it is sent %s", async (_name, bytes, message) => {
+    ["credit that is not a number", header(FrameType.window, 0), "credit"],
+  ])("ends with a message when it receives %s", async (_name, bytes, message) => {
     const { relay, exited } = startRelay();
     await once(relay.stdout, "data");
     relay.stdin.on("error", () => {});
@@ -67,7 +67,7 @@ describe("relay.mjs", () => {
     expect(await exited).toEqual({ code: 0, stderr: "" });
   });
 
-  it("ends when nobody reads its stdout any more", async () => {
+  it("ends when its stdout is no longer read", async () => {
     const { relay, exited } = startRelay();
     const [hello] = (await once(relay.stdout, "data")) as [Buffer];
     const { model } = JSON.parse(hello.subarray(9).toString()) as { model: number };
@@ -96,7 +96,7 @@ describe("relay.mjs", () => {
     expect(stderr).toContain("codex-chat relay: the keeper's socket /nowhere/keeper.sock: ");
   });
 
-  it("passes over frames for connections that are gone", async () => {
+  it("ignores frames for connections that have ended", async () => {
     const { relay, exited } = startRelay();
     await once(relay.stdout, "data");
     for (const type of [FrameType.data, FrameType.end, FrameType.reset])
@@ -108,7 +108,7 @@ describe("relay.mjs", () => {
 });
 
 describe("connections through the real relay", () => {
-  it("carry all bytes of many streams whole and in order, whatever their interleaving", async () => {
+  it("carry all bytes of many streams completely and in order, with any interleaving", async () => {
     const port = await startLink((stream) => stream.pipe(stream));
     const connection = fc.array(fc.nat({ max: 100_000 }), { minLength: 1, maxLength: 12 });
     await fc.assert(
@@ -136,7 +136,7 @@ describe("connections through the real relay", () => {
     expect(await readAll(socket)).toEqual(Buffer.from("all that I say"));
   });
 
-  it("are cut inside where they are cut on the host", async () => {
+  it("are cut inside at the point where they are cut on the host", async () => {
     let stream: Duplex | undefined;
     const port = await startLink((opened) => {
       stream = opened;
@@ -149,7 +149,7 @@ describe("connections through the real relay", () => {
     expect(error.code).toBe("ECONNRESET");
   });
 
-  it("wait for a reader on the host, and take no more than the windows hold", async () => {
+  it("wait for a reader on the host, and buffer no more than the windows allow", async () => {
     let stream: Duplex | undefined;
     const port = await startLink((opened) => {
       stream = opened;
@@ -169,7 +169,7 @@ describe("connections through the real relay", () => {
     await expect.poll(() => read, { timeout: 20_000 }).toBe(total);
   });
 
-  it("wait for a reader inside, and hold up no other", async () => {
+  it("wait for a reader inside, without delaying others", async () => {
     const streams: Duplex[] = [];
     const port = await startLink((stream) => streams.push(stream));
     const slow = connect(port, "127.0.0.1");

@@ -42,7 +42,7 @@ function keys(all: readonly string[]) {
 }
 
 describe("a key that is refused", () => {
-  it("is renewed, and the very call sent once more; the program inside sees no more than that", async () => {
+  it("is renewed, and the same call is sent again, unnoticed by the program inside", async () => {
     const { seen, handler } = taking("2-is-the-key-number");
     const { authorization, renew } = keys(["1-is-the-key-number", "2-is-the-key-number"]);
     const { link, events } = await setUpEgress(handler, { authorization, renew });
@@ -59,7 +59,7 @@ describe("a key that is refused", () => {
     expect(JSON.stringify([answer, events])).not.toContain("key-number");
   });
 
-  it("is renewed once in a call, however often it is refused", async () => {
+  it("is renewed once per call, however often it is refused", async () => {
     const { seen, handler } = taking("none");
     const source = keys(["1-is-the-key-number", "2-is-the-key-number", "3-is-the-key-number"]);
     const { link, events } = await setUpEgress(handler, source);
@@ -73,9 +73,9 @@ describe("a key that is refused", () => {
   });
 
   it.each<[string, () => Promise<boolean>]>([
-    ["has no other", async () => false],
+    ["has no replacement", async () => false],
     ["cannot be renewed", () => Promise.reject(new Error("1-is-the-key-number"))],
-  ])("and %s is told as it was answered", async (_name, renew) => {
+  ])("and %s is reported as the endpoint answered", async (_name, renew) => {
     const { seen, handler } = taking("none");
     const { authorization } = keys(["1-is-the-key-number"]);
     const { link, events, logged } = await setUpEgress(handler, { authorization, renew });
@@ -92,7 +92,7 @@ describe("a key that is refused", () => {
     expect(JSON.stringify([answer, events, logged])).not.toContain("key-number");
   });
 
-  it("is not waited for when the turn ends meanwhile, or Codex breaks off", async () => {
+  it("is no longer waited for if the turn ends or Codex breaks off", async () => {
     const { handler } = taking("none");
     const { authorization } = keys(["1-is-the-key-number"]);
     let asked: () => void = () => {};
@@ -112,7 +112,7 @@ describe("a key that is refused", () => {
     out.destroy();
   });
 
-  it("is cut inside where its refusal was cut, and there is no other key", async () => {
+  it("leads to a cut answer inside if its refusal was cut and there is no other key", async () => {
     const { authorization } = keys(["1-is-the-key-number"]);
     const { link, events } = await setUpEgress(
       (incoming, response) => {
@@ -127,7 +127,7 @@ describe("a key that is refused", () => {
     expect(events.at(-1)).toMatchObject({ type: "model_failed", kind: "cut" });
   });
 
-  it("is not read to its end where the refusal has none", async () => {
+  it("is renewed even if the refusal's body never ends", async () => {
     const { authorization, renew } = keys(["1-is-the-key-number", "2-is-the-key-number"]);
     let n = 0;
     const { link, events } = await setUpEgress(

@@ -32,7 +32,7 @@ async function authorityFile(): Promise<string> {
 }
 
 describe("TLS", () => {
-  it("is refused where the authority is not trusted, and says how to trust it", async () => {
+  it("is refused if the authority is not trusted, with the way to trust it", async () => {
     const baseUrl = new URL(`https://127.0.0.1:${await listenTls()}/v1`);
     const { link, events } = await setUpEgress(sayHello, { baseUrl });
     const answer = await call(link.modelPort);
@@ -52,7 +52,7 @@ describe("TLS", () => {
     },
   );
 
-  it("is refused where the certificate is for another name", async () => {
+  it("is refused if the certificate is for another name", async () => {
     vi.stubEnv("NODE_EXTRA_CA_CERTS", await authorityFile());
     const baseUrl = new URL(`https://localhost:${await listenTls()}/v1`);
     const { link, events } = await setUpEgress(sayHello, { baseUrl });
@@ -98,7 +98,7 @@ describe("the upstream's address", () => {
 });
 
 describe("authorization", () => {
-  it("may be any headers, beside others that are no secret", async () => {
+  it("may be any headers, beside others that are not secret", async () => {
     let seen: IncomingHttpHeaders = {};
     const { link } = await setUpEgress(
       (incoming, response) => {
@@ -116,7 +116,7 @@ describe("authorization", () => {
     expect(seen).not.toHaveProperty("authorization");
   });
 
-  it("may be none", async () => {
+  it("may be absent", async () => {
     let seen: IncomingHttpHeaders = {};
     const { link } = await setUpEgress(
       (incoming, response) => {
@@ -129,7 +129,7 @@ describe("authorization", () => {
     expect(seen).not.toHaveProperty("authorization");
   });
 
-  it("is asked for before each call, and an older key stays secret", async () => {
+  it("is requested before each call, and an older key stays secret", async () => {
     let n = 0;
     const { link } = await setUpEgress(
       (incoming, response) => {
@@ -144,7 +144,7 @@ describe("authorization", () => {
 
   it.each<[string, () => Promise<never>]>([
     ["throws", () => Promise.reject(new Error(KEY))],
-    ["yields what is no header", async () => ok([["authorization", `${KEY}\n`]]) as never],
+    ["returns an invalid header", async () => ok([["authorization", `${KEY}\n`]]) as never],
   ])("that %s ends the call, and its value is not quoted", async (_name, authorization) => {
     const { link, events, logged } = await setUpEgress(sayHello, { authorization });
     const answer = await call(link.modelPort);

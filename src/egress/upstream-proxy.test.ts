@@ -63,7 +63,7 @@ async function setUpModel(
 }
 
 describe("the model behind a company's proxy", () => {
-  it("is called through a tunnel, in which the proxy sees neither key nor call", async () => {
+  it("is called through a tunnel in which the proxy sees neither the key nor the call", async () => {
     const { link, asked, passed, keys, modelPort } = await setUpModel();
     for (let n = 0; n < 2; n++)
       expect(await call(link.modelPort, { body: '{"secret":1}' })).toMatchObject({
@@ -76,7 +76,7 @@ describe("the model behind a company's proxy", () => {
     expect(Buffer.concat(passed).toString("latin1")).not.toMatch(/sk-canary|secret/);
   });
 
-  it("must show its own certificate, whatever the proxy connects to", async () => {
+  it("must show its own certificate, whichever server the proxy connects to", async () => {
     const { link, keys, events } = await setUpModel({}, {}, "other.test");
     expect((await call(link.modelPort)).status).toBe(502);
     expect(events.at(-1)).toMatchObject({
@@ -86,7 +86,7 @@ describe("the model behind a company's proxy", () => {
     expect(keys).toEqual([]);
   });
 
-  it("is reached with the user and the password that the proxy asks for", async () => {
+  it("is reached with the user and password that the proxy asks for", async () => {
     const { link, told, logged, events } = await setUpModel(
       { password: () => PASSWORD },
       { credentials: async () => ok(PASSWORD) },
@@ -96,7 +96,7 @@ describe("the model behind a company's proxy", () => {
     expect(JSON.stringify([logged, events])).not.toMatch(/pass word|bWU6/);
   });
 
-  it("is reached with a new password where the proxy refuses the old one", async () => {
+  it("is reached with a new password if the proxy refuses the old one", async () => {
     let password = "me:old";
     const renew = vi.fn(async () => {
       password = PASSWORD;
@@ -123,7 +123,7 @@ describe("the model behind a company's proxy", () => {
       /needs a password: the store is locked/,
     ],
     ["nothing listens there", { url: new URL("http://127.0.0.1:1") }, /nothing listens there/],
-  ])("is not called by another way where %s", async (_what, upstreamProxy, why) => {
+  ])("is not called in another way if %s", async (_what, upstreamProxy, why) => {
     const { link, keys, events } = await setUpModel({ password: () => PASSWORD }, upstreamProxy);
     expect((await call(link.modelPort)).status).toBe(502);
     expect(events.at(-1)).toMatchObject({
@@ -134,13 +134,13 @@ describe("the model behind a company's proxy", () => {
     expect(keys).toEqual([]);
   });
 
-  it("is not called where the proxy cannot reach it", async () => {
+  it("is not called if the proxy cannot reach it", async () => {
     const { link, events } = await setUpModel({}, {}, "unknown.test");
     expect((await call(link.modelPort)).status).toBe(502);
     expect(events.at(-1)).toMatchObject({ message: expect.stringContaining("(503)") });
   });
 
-  it("is reached without it where the configuration says so, and on this machine", async () => {
+  it("is reached without the proxy if the configuration says so or it is on this machine", async () => {
     const { upstream } = await setUpEgress(sayHello);
     const { port } = upstream.address() as { port: number };
     const company = await startCompanyProxy({ names: {} });
@@ -184,8 +184,8 @@ describe("other hosts behind a company's proxy", () => {
 
   it.each([
     ["that is public", [PUBLIC]],
-    ["that nobody here knows", undefined],
-  ])("are asked for by their name %s, each request in full", async (_what, addresses) => {
+    ["that is unknown on this machine", undefined],
+  ])("are requested from the proxy with full requests by a name %s", async (_what, addresses) => {
     const { get, at, asked: _asked, requests, ...rest } = await setUpSite(addresses);
     const answer = await get("GET", "proxy-authorization: mine\r\nmax-forwards: 0\r\n");
     expect(parseAnswer(answer)).toMatchObject({ status: 200 });
@@ -200,7 +200,7 @@ describe("other hosts behind a company's proxy", () => {
   it.each([
     ["a private address", ["10.0.0.1"]],
     ["a private address beside a public one", [PUBLIC, "169.254.169.254"]],
-  ])("are refused where this machine's resolver names %s", async (_what, addresses) => {
+  ])("are refused if this machine's resolver returns %s", async (_what, addresses) => {
     const { get, requests, link, at } = await setUpSite(addresses);
     expect(parseAnswer(await get())).toMatchObject({
       status: 403,
@@ -212,7 +212,7 @@ describe("other hosts behind a company's proxy", () => {
     expect(requests).toEqual([]);
   });
 
-  it("are refused by a private address, unless that very one is allowed", async () => {
+  it("are refused by a private address, unless that exact address is allowed", async () => {
     const { link, port, requests } = await setUpSite([PUBLIC], { allow: ["10.0.0.2"] });
     const get = (host: string) =>
       raw(link.proxyPort, `GET http://${host}:${port}/ HTTP/1.1\r\n\r\n`);
@@ -222,7 +222,7 @@ describe("other hosts behind a company's proxy", () => {
     expect(requests).toEqual([]);
   });
 
-  it("are dialled from here, and checked as ever, where the configuration says so", async () => {
+  it("are dialled directly, and checked as usual, if the configuration says so", async () => {
     const { get, told, requests } = await setUpSite(["127.0.0.1"], {
       allow: ["127.0.0.1"],
       direct: ["site.test"],
@@ -232,7 +232,7 @@ describe("other hosts behind a company's proxy", () => {
     expect(told).toEqual([]);
   });
 
-  it("are not the proxy itself", async () => {
+  it("do not include the proxy itself", async () => {
     const company = await startCompanyProxy({ names: { "site.test": "127.0.0.1" } });
     const named = new URL(`http://proxy.test:${company.port}`);
     const { link } = await setUpProxy({
@@ -248,7 +248,7 @@ describe("other hosts behind a company's proxy", () => {
     expect(company.asked).toEqual([]);
   });
 
-  it("never get the proxy's password, nor does what runs inside", async () => {
+  it("never get the proxy's password, and neither does anything inside", async () => {
     const { get, requests, told } = await setUpSite([PUBLIC], { password: PASSWORD });
     const answers = [await get(), await get("TRACE", "max-forwards: 0\r\n")];
     expect(answers.map((it) => parseAnswer(it).status)).toEqual([200, 405]);
@@ -257,7 +257,7 @@ describe("other hosts behind a company's proxy", () => {
     expect(seen).not.toMatch(/pass word|bWU6/);
   });
 
-  it("are not told apart where the proxy wants a password: its question is not passed on", async () => {
+  it("get no request for credentials from a proxy that wants a password", async () => {
     const { get, link, at } = await setUpSite([PUBLIC], { password: "me:wrong" });
     for (const answer of [
       await get(),

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { startLogin } from "./codex-login.ts";
 
-it("has Codex log in through the configured proxy, and through the environment's only without", async () => {
+it("logs in through the configured proxy, and through the environment's only if none is configured", async () => {
   const dir = await mkdtemp(join(tmpdir(), "codex-chat-login-"));
   onTestFinished(() => rm(dir, { recursive: true }));
   const program = join(dir, "codex");

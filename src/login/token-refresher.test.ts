@@ -100,7 +100,7 @@ describe("a login", () => {
     expect(leaked()).toBe(false);
   });
 
-  it("is renewed once by all Neovims together, however many calls need it", async () => {
+  it("is renewed once for all Neovim instances, however many calls need it", async () => {
     const { keeper, service } = await setUp({ lifeMs: -MINUTE });
     service.lifeMs = 60 * MINUTE;
     const keepers = Array.from({ length: 4 }, keeper);
@@ -227,24 +227,24 @@ describe("a renewal that fails", () => {
   );
 });
 
-describe("a login's file is refused", () => {
+describe("a login file is refused", () => {
   it.each<[string, (path: string) => Promise<unknown>, RegExp]>([
-    ["that others can read", (path) => chmod(path, 0o640), /other users can read it/],
+    ["is readable by others", (path) => chmod(path, 0o640), /other users can read it/],
     [
-      "that is a link",
+      "is a link",
       async (path) => {
         await rm(path);
         await symlink("/etc/hostname", path);
       },
       /ELOOP/,
     ],
-    ["that is no JSON", (path) => writeFile(path, "refresh-canary{"), /it is not JSON/],
+    ["is not JSON", (path) => writeFile(path, "refresh-canary{"), /it is not JSON/],
     [
-      "that has another form",
+      "has another form",
       (path) => writeFile(path, '{"tokens":{"access_token":"refresh-canary x"}}'),
       /not a login file of Codex/,
     ],
-  ])("%s, and not quoted", async (_name, spoil, why) => {
+  ])("if it %s, without quoting it", async (_name, spoil, why) => {
     const { keeper, path } = await setUp();
     await spoil(path);
     const login = await keeper().login();
@@ -253,7 +253,7 @@ describe("a login's file is refused", () => {
     expect(JSON.stringify(login)).not.toContain("refresh-canary");
   });
 
-  it("that is missing, with the command that creates one", async () => {
+  it("if it is missing, with the command that creates one", async () => {
     const { keeper } = await setUp({ login: false });
     expect(await keeper().login()).toMatchObject({
       ok: false,

@@ -42,7 +42,7 @@ function editorEnd() {
 }
 
 describe("the editor's end", () => {
-  it("hands on notifications that fit, and logs the others without throwing", async () => {
+  it("passes on valid notifications, and logs the others without throwing", async () => {
     const { editor, logged, tell } = editorEnd();
     const heard: unknown[] = [];
     editor.onNotify("turn/send", (params) => heard.push(params));
@@ -67,7 +67,7 @@ describe("the editor's end", () => {
     editor.close();
   });
 
-  it("gives an answer of another shape as an error", async () => {
+  it("returns an error for an answer of another shape", async () => {
     const { editor, answerWith } = editorEnd();
     answerWith({ ok: "maybe" });
     expect(await editor.call.buf_set_edits(1, [])).toMatchObject({

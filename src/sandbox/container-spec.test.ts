@@ -49,7 +49,7 @@ describe("containerOptions", () => {
     expect(HostConfig).not.toHaveProperty("CapAdd");
   });
 
-  it("gives paths with colons, spaces and other letters as bind mounts", () => {
+  it("passes paths with colons, spaces and non-ASCII letters as bind mounts", () => {
     expect(containerOptions(spec).HostConfig?.Mounts).toEqual([
       {
         Type: "bind",
@@ -91,7 +91,7 @@ describe("containerUser", () => {
     });
   });
 
-  it("is root with a rootless engine, where that is the user", () => {
+  it("is root with a rootless engine, where root is the user", () => {
     const rootless = {
       User: "0:0",
       env: ["USER=root", "TAR_OPTIONS=--no-same-owner"],
@@ -101,7 +101,7 @@ describe("containerUser", () => {
     expect(home({ product: "Podman", rootless: true })).toEqual(rootless);
   });
 
-  it("shares its home with everybody inside where Podman knows no owner of a tmpfs", () => {
+  it("has a home open to everybody inside, since Podman cannot set the owner of a tmpfs", () => {
     const { User, tmpfs } = home({ product: "Podman", rootless: false });
     expect(User).toBe("1000:1001");
     expect(tmpfs).toMatch(/,mode=1777,size/);
@@ -145,7 +145,7 @@ describe("limitNotes", () => {
 });
 
 describe("unmountable", () => {
-  it("names what Podman's socket takes apart, and nothing for Docker", () => {
+  it("names the paths that Podman's socket would split, and none for Docker", () => {
     for (const path of ["/a,readonly", '/a"b', "/a\nb"]) {
       expect(unmountable({ product: "Podman" }, path)).toContain("Podman's socket cannot mount");
       expect(unmountable({ product: "Docker" }, path)).toBeUndefined();
@@ -155,7 +155,7 @@ describe("unmountable", () => {
 });
 
 describe("allowedEnv", () => {
-  it("lets through the time zone and what was named, and nothing else", () => {
+  it("lets through the time zone and the named variables only", () => {
     const host = { TZ: "UTC", OPENAI_API_KEY: "k", SSH_AUTH_SOCK: "/s", LANG: "de", FOO: "1" };
     expect(allowedEnv(host)).toEqual({ TZ: "UTC" });
     expect(allowedEnv(host, ["FOO", "MISSING", "BAD NAME"])).toEqual({ TZ: "UTC", FOO: "1" });

@@ -15,8 +15,8 @@ async function project(): Promise<string> {
   return root;
 }
 
-describe("the reason why a protected file is another one", () => {
-  it("is the project's where that is gone or renamed, and the file's where that was replaced", async () => {
+describe("the reason why a protected file was replaced", () => {
+  it("is the project's if that is gone or renamed, and the file's if only that was replaced", async () => {
     const root = await project();
     expect(await whyLost(root, "closed/.envrc")).toEqual({
       reason: "protection_lost",
@@ -31,16 +31,19 @@ describe("the reason why a protected file is another one", () => {
     expect((await whyLost(root, "closed/.envrc")).reason).toBe("protection_lost");
   });
 
-  itUnlessRoot("is the directory's where that was closed, and names what opens it", async () => {
-    const root = await project();
-    await chmod(join(root, "closed"), 0o000);
-    const end = await whyLost(root, "closed/.envrc");
-    expect(end.reason).toBe("protection_unknown");
-    const { message, fix } = describeEnd(end);
-    expect(message).toContain("cannot be looked at (EACCES)");
-    await execa("sh", ["-c", /chmod u\+rwx \S+/.exec(fix)?.[0] ?? "false"]);
-    expect((await whyLost(root, "closed/.envrc")).reason).toBe("protection_lost");
-  });
+  itUnlessRoot(
+    "is the directory's if that was closed, with the command that opens it",
+    async () => {
+      const root = await project();
+      await chmod(join(root, "closed"), 0o000);
+      const end = await whyLost(root, "closed/.envrc");
+      expect(end.reason).toBe("protection_unknown");
+      const { message, fix } = describeEnd(end);
+      expect(message).toContain("cannot be looked at (EACCES)");
+      await execa("sh", ["-c", /chmod u\+rwx \S+/.exec(fix)?.[0] ?? "false"]);
+      expect((await whyLost(root, "closed/.envrc")).reason).toBe("protection_lost");
+    },
+  );
 });
 
 describe("describeEnd", () => {

@@ -30,7 +30,7 @@ describe("containerFailure", () => {
   it.each([
     'invalid mount config for type "bind": bind source path does not exist: /proc/self',
     "container create: statfs /proc/self: no such file or directory",
-  ])("says that an engine which does not see this machine's files runs elsewhere: %s", (text) => {
+  ])("reports that an engine which cannot see this machine's files runs elsewhere: %s", (text) => {
     const error = failure(text, 400);
     expect(error.kind).toBe("engine_remote");
     expect(error.message).toContain("does not see /proc/self of this machine");

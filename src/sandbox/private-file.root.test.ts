@@ -6,8 +6,8 @@ import { itAsRoot } from "../../test/support/root.ts";
 import { prepareState } from "./mounts/state-mounts.ts";
 import { ownDirectory } from "./private-file.ts";
 
-describe("a directory of this user's own", () => {
-  itAsRoot("is nobody else's, and a state directory that is gets refused", async () => {
+describe("a directory private to this user", () => {
+  itAsRoot("belongs to nobody else, and a state directory of another user is refused", async () => {
     const base = await mkdtemp(join(tmpdir(), "codex-chat-own-"));
     onTestFinished(() => rm(base, { recursive: true, force: true }));
     const dir = join(base, "state");

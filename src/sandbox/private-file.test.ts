@@ -16,8 +16,8 @@ async function scratch(): Promise<string> {
 
 const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
 
-describe("a directory of this user's own", () => {
-  it("is made for this user alone, whatever the umask, and closed where it was open", async () => {
+describe("a directory private to this user", () => {
+  it("is private with any umask, and closed if it was open", async () => {
     const dir = join(await scratch(), "a", "b");
     const umask = process.umask(0);
     onTestFinished(() => void process.umask(umask));
@@ -28,7 +28,7 @@ describe("a directory of this user's own", () => {
     expect(await modeOf(dir)).toBe("700");
   });
 
-  it("is no link and no file", async () => {
+  it("is neither a link nor a file", async () => {
     const dir = await scratch();
     await mkdir(join(dir, "elsewhere"));
     await symlink("elsewhere", join(dir, "link"));
@@ -38,7 +38,7 @@ describe("a directory of this user's own", () => {
     expect(await readdir(join(dir, "elsewhere"))).toEqual([]);
   });
 
-  itUnlessRoot("is nobody else's, root's neither", async () => {
+  itUnlessRoot("does not belong to anybody else, not even root", async () => {
     expect(await ownDirectory("/usr")).toMatchObject({ what: "belongs to the user 0" });
     const state = await prepareState("/usr", { uid: 0, gid: 0 });
     expect(state.ok ? "" : state.error.message).toContain(
@@ -86,7 +86,7 @@ describe("a file that only this user can have written", () => {
 describe("the record of a container", () => {
   const labels = (token: string) => ({ "codex-chat.token": token });
 
-  it("knows the very container that was made, and no other with its labels", async () => {
+  it("matches exactly the container that was made, and no other with its labels", async () => {
     const place = { stateDir: await scratch(), engine: "e1", name: "codex-chat-app-1" };
     const { token, made } = await beginRecord(place);
     await made("id-1");
@@ -98,7 +98,7 @@ describe("the record of a container", () => {
     expect(await isRecorded(place, one)).toBe(false);
   });
 
-  it("is not taken for absent where it says nothing", async () => {
+  it("does not count as absent if it is empty", async () => {
     const place = { stateDir: await scratch(), engine: "e1", name: "codex-chat-app-1" };
     const { token, made } = await beginRecord(place);
     await made("id-1");
@@ -116,7 +116,7 @@ describe("the record of a container", () => {
     expect(await readdir(join(place.stateDir, "elsewhere"))).toEqual([]);
   });
 
-  it("knows one whose maker died before it heard of its id by the token, until it is started", async () => {
+  it("matches a container of unknown id by its token, until it is started", async () => {
     const place = { stateDir: await scratch(), engine: "e1", name: "codex-chat-app-1" };
     const { token } = await beginRecord(place);
     const one = { id: "id-1", labels: labels(token), wasStarted: false };

@@ -118,7 +118,7 @@ describe("the audit log of a project", () => {
     expect(entries).toEqual([{ event: "network", decision: "refused", ...refused }]);
   });
 
-  it("records a connection when it opens, and what it carried when it closes", () => {
+  it("records a connection when it opens, and its traffic when it closes", () => {
     const { news, entries } = recording();
     const at = { id: 1, host: "a.org", port: 443, by: "project" } as const;
     news.onEgress({ type: "network_allowed", ...at, method: "CONNECT" });

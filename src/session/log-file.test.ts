@@ -19,8 +19,8 @@ async function logged(data: object, message = "said"): Promise<string> {
 describe("the log", () => {
   it.each<[string, object]>([
     ["a header", { headers: { Authorization: "Bearer canary-123456" } }],
-    ["a header of a provider's", { headers: { "x-api-key": "canary" } }],
-    ["a field of a login", { tokens: { refresh_token: "canary", id_token: "canary" } }],
+    ["a provider's header", { headers: { "x-api-key": "canary" } }],
+    ["a login's field", { tokens: { refresh_token: "canary", id_token: "canary" } }],
     ["a value with quotes in it", { password: 'can"ary\\' }],
     ["an error that quotes a header", { err: new Error("bad header: Bearer canary-123456") }],
     ["a key in a sentence", { text: "the key sk-canary-1234567 is wrong" }],
@@ -52,7 +52,7 @@ describe("the log", () => {
     });
   });
 
-  it("has a line for data that JSON cannot hold", async () => {
+  it("has a line for data that JSON cannot represent", async () => {
     const circle: Record<string, unknown> = { name: "round" };
     circle["self"] = circle;
     expect(JSON.parse(await logged(circle))).toMatchObject({
@@ -67,7 +67,7 @@ describe("the log", () => {
     ["info", ["i", "w", "e"]],
     ["error", ["e"]],
     ["silent", []],
-  ])("has the lines of the level %s and above", async (level, messages) => {
+  ])("contains the lines of the level %s and above", async (level, messages) => {
     const dir = await mkdtemp(join(tmpdir(), "codex-chat-log-"));
     onTestFinished(() => rm(dir, { recursive: true }));
     const path = join(dir, "host.log");
@@ -80,11 +80,11 @@ describe("the log", () => {
     expect(lines.map((line) => JSON.parse(line).msg)).toEqual(messages);
   });
 
-  it("ends no conversation where the disk is full", () => {
+  it("ends no conversation if the disk is full", () => {
     expect(() => openLog("/dev/full").error({}, "said")).not.toThrow();
   });
 
-  it("stays valid JSON, whatever is logged", () => {
+  it("stays valid JSON for any data", () => {
     fc.assert(
       fc.property(fc.json(), fc.constantFrom("apikey", "x", "password"), (text, name) => {
         const line = JSON.stringify({ [name]: text, inner: { password: text } });

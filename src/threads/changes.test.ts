@@ -31,7 +31,7 @@ async function place(ports: Partial<ChangePorts> = {}) {
 }
 
 describe("changes of conversations", () => {
-  it("keep every byte of a file that is renamed, but for its name", async () => {
+  it("keep every byte of a renamed file, except its name", async () => {
     const { changes, path, subject } = await place();
     const body = Buffer.from([0x23, 0xff, 0xfe, 0x0d, 0x0a, 0x80]);
     for (const [before, after] of [
@@ -48,7 +48,7 @@ describe("changes of conversations", () => {
     }
   });
 
-  it("wait for this Neovim's own hold of the file, and not for another's", async () => {
+  it("wait for this Neovim's own lock of the file, and not for another's", async () => {
     let release = () => Promise.resolve();
     const { changes, path, stateDir, subject } = await place({
       // As a host does that is still writing what it closes.
@@ -70,7 +70,7 @@ describe("changes of conversations", () => {
     });
   });
 
-  it("are not made where a turn has begun while Codex was asked", async () => {
+  it("are not made if a turn has begun while Codex was asked", async () => {
     const { changes, path, asked, subject } = await place({ letGo: async () => false });
     await writeFile(path, "## You\n");
     expect(await changes.run("delete", subject)).toEqual({
@@ -81,7 +81,7 @@ describe("changes of conversations", () => {
     expect(await readFile(path, "utf8")).toBe("## You\n");
   });
 
-  it("have Codex forget a deleted thread later where it does not run, and only a thread", async () => {
+  it("make Codex delete a thread later if Codex does not run, and nothing but a thread", async () => {
     const { changes, path, chats, subject } = await place({
       tellCodex: async () => ({ isTold: false }),
     });
@@ -94,7 +94,7 @@ describe("changes of conversations", () => {
     await expect(stat(join(dirname(chats), "escape"))).rejects.toThrow("ENOENT");
   });
 
-  it("have Codex asked again later where it refuses, and say why it refused", async () => {
+  it("are requested from Codex again later if it refuses, with its reason", async () => {
     const { changes, path, chats, subject } = await place({
       tellCodex: async () => ({ isTold: false, reason: "A fork needs it." }),
     });
@@ -105,7 +105,7 @@ describe("changes of conversations", () => {
     expect(await readdir(join(dirname(chats), "forget"))).toEqual([THREAD]);
   });
 
-  it("are made one after another, in the order in which they were asked for", async () => {
+  it("are made one after another, in the requested order", async () => {
     const { changes, path, subject } = await place();
     await writeFile(path, "## You\n");
     const [renamed, archived, deleted] = await Promise.all([

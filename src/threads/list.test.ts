@@ -55,7 +55,7 @@ async function listed(
 }
 
 describe("the list of conversations", () => {
-  it("comes in pages that the editor decodes within a frame", async () => {
+  it("arrives in pages that the editor decodes within a frame", async () => {
     const { where, put } = await place();
     for (let n = 0; n < 1100; n += 1) await put(`${n}.md`, "## You", "", `Question ${n}?`);
     const sizes: number[] = [];
@@ -64,7 +64,7 @@ describe("the list of conversations", () => {
     expect(sizes).toEqual([500, 500, 100]);
   });
 
-  it("stops where nobody waits for it any more", async () => {
+  it("stops if nobody waits for it any longer", async () => {
     const { where, put } = await place();
     for (let n = 0; n < 1100; n += 1) await put(`${n}.md`, "## You");
     const wanted = new AbortController();
@@ -79,7 +79,7 @@ describe("the list of conversations", () => {
     expect(await pages.next()).toMatchObject({ done: true });
   });
 
-  it("reads a file again only where it has changed, whatever its age and size say", async () => {
+  it("reads a file again only if it has changed, whatever its age and size", async () => {
     const { where, put } = await place();
     const path = await put("a.md", "## You", "", "Before?");
     const list = new ThreadList(() => Date.now() + 1000);
@@ -93,7 +93,7 @@ describe("the list of conversations", () => {
     expect((await listed(list, where)).labels).toEqual(["Behind?  (1 min · 0 turns)"]);
   });
 
-  it("shows the text of the editor where it is ahead of the file", async () => {
+  it("shows the editor's text if it is ahead of the file", async () => {
     const { where, put } = await place();
     const path = await put("a.md", "## You", "", "In the file?", "", "## Codex");
     const head = "---\nname: In the editor\n---\n## You\n\nTyped?";
@@ -101,7 +101,7 @@ describe("the list of conversations", () => {
     expect(labels).toEqual(["In the editor  (1 min · 1 turn · Typed? · open here)"]);
   });
 
-  it("tells what another Neovim has open, wherever the locks lie", async () => {
+  it("shows which conversations another Neovim has open, wherever the locks lie", async () => {
     for (const history of [undefined, "notes"]) {
       const { where, stateDir, put } = await place(history);
       const [mine, theirs] = [await put("a.md", "## You"), await put("b.md", "## You")];
@@ -118,7 +118,7 @@ describe("the list of conversations", () => {
     }
   });
 
-  it("leaves out what is not a plain file, and follows no link on the way", async () => {
+  it("leaves out anything but plain files, and follows no link", async () => {
     const { where, chats, stateDir, put } = await place("notes/chats");
     await put("a.md", "## You");
     await execa("mkfifo", [join(chats, "pipe.md")]);
@@ -137,7 +137,7 @@ describe("the list of conversations", () => {
     expect(await searchFiles(files, "Secret", { stateDir, signal: NEVER })).toEqual([]);
   });
 
-  it("says how many names it cannot show, and lists the others", async () => {
+  it("reports how many names it cannot show, and lists the others", async () => {
     const { where, chats, put } = await place();
     await put("a.md", "## You");
     await writeFile(
@@ -150,7 +150,7 @@ describe("the list of conversations", () => {
     });
   });
 
-  it("says it of a conversation that is larger than what is read of it", async () => {
+  it("marks a conversation that is larger than the part that is read", async () => {
     const { where, put } = await place();
     const path = await put("a.md", "## You", "", "Large?", "## Codex", "");
     await truncate(path, 64 * 1024 * 1024 + 1);

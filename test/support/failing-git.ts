@@ -7,8 +7,8 @@ export const GIT_FAILURES = {
   "was killed": "kill -9 $$",
   "could not be started": "exec /nonexistent/git",
   "had no file descriptors left": 'ulimit -n 3; exec "$git" "$@"',
-  "ended with words that nobody knows": "echo 'fatal: cannot fork' >&2; exit 128",
-  "ended with a code that nobody knows": "exit 3",
+  "ended with an unknown message": "echo 'fatal: cannot fork' >&2; exit 128",
+  "ended with an unknown exit code": "exit 3",
 } as const;
 
 // Before any test has changed the PATH.

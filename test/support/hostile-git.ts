@@ -69,7 +69,7 @@ export const LEADING_OUT: readonly (readonly [
     },
   ],
   [
-    "borrows objects by way of a directory of its own",
+    "borrows objects through its own directory",
     async (root, other) => {
       const between = join(root, "between");
       await mkdir(join(between, "info"), { recursive: true });
@@ -119,7 +119,7 @@ export const LEADING_OUT: readonly (readonly [
     },
   ],
   [
-    "names another directory as its common one",
+    "names another directory as its common directory",
     async (root, other) => {
       await writeFile(join(root, ".git/commondir"), `${join(other, ".git")}\n`);
     },
@@ -139,7 +139,7 @@ export const LEADING_OUT: readonly (readonly [
     },
   ],
   [
-    "is a pointer to a directory that points back, with the other as its common one",
+    "is a pointer to a directory that points back, with the other as its common directory",
     async (root, other) => {
       await rename(join(root, ".git"), join(root, "own"));
       await writeFile(join(root, ".git"), `gitdir: ${join(root, "own")}\n`);

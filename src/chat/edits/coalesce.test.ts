@@ -15,7 +15,7 @@ describe("coalesce", () => {
     ]);
   });
 
-  it("merges text into the block that is made in the same frame", () => {
+  it("merges text into a block that is created in the same frame", () => {
     expect(
       coalesce([
         { op: "insert", id: "a", after: "history", lines: ["one"], gap: 1 },
@@ -35,7 +35,7 @@ describe("coalesce", () => {
     ).toEqual([{ op: "mark", id: "a", mark: "none" }]);
   });
 
-  it("never makes a block that is removed", () => {
+  it("never creates a block that is removed again", () => {
     expect(
       coalesce([
         { op: "insert", id: "a", after: "history", lines: ["one"], gap: 1 },
@@ -45,7 +45,7 @@ describe("coalesce", () => {
     ).toEqual([]);
   });
 
-  it("removes a block that others stand under", () => {
+  it("removes a block that others are placed below", () => {
     const edits = [
       { op: "insert", id: "a", after: "history", lines: ["one"], gap: 1 },
       { op: "insert", id: "b", after: "a", lines: ["two"], gap: 1 },

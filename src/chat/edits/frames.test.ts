@@ -74,7 +74,7 @@ describe("FrameScheduler", () => {
     expect(stage.frames).toEqual(["1", "23"]);
   });
 
-  it("settles a flush once the edits before it are applied, whatever comes meanwhile", async () => {
+  it("settles a flush once the edits before it are applied, even if more arrive meanwhile", async () => {
     const stage = newStage();
     stage.push("1");
     stage.push("2");
@@ -89,7 +89,7 @@ describe("FrameScheduler", () => {
     expect([stage.frames, flushed]).toEqual([["1", "2"], 2]);
   });
 
-  it("sends nothing when nothing came, and the next edits at once", async () => {
+  it("sends nothing while there are no edits, and sends the next ones at once", async () => {
     const stage = newStage();
     stage.push("1");
     await stage.answer();
@@ -99,7 +99,7 @@ describe("FrameScheduler", () => {
     expect(stage.frames).toEqual(["1", "2"]);
   });
 
-  it("flushes without waiting, and settles when all is applied", async () => {
+  it("flushes without waiting, and settles once everything is applied", async () => {
     const stage = newStage();
     stage.push("1");
     stage.push("2");
@@ -114,7 +114,7 @@ describe("FrameScheduler", () => {
     expect(flushed).toBe(true);
   });
 
-  it("flushes what waits for the next frame", async () => {
+  it("flushes edits that wait for the next frame", async () => {
     const stage = newStage();
     stage.push("1");
     await stage.answer();
@@ -125,7 +125,7 @@ describe("FrameScheduler", () => {
     await flush;
   });
 
-  it("reports a refused and a failed frame, and goes on", async () => {
+  it("reports a refused and a failed frame, and continues", async () => {
     const stage = newStage();
     stage.push("1");
     await stage.answer(err({ message: "no such buffer" }));
@@ -193,7 +193,7 @@ describe("a flood of edits", () => {
     ["words for blocks in turn", (n) => ({ op: "append", id: `b${n % 5000}`, text: "x" })],
     ["marks of one block", () => ({ op: "mark", id: "a", mark: "running" })],
     ["folds", (n) => ({ op: "fold", from: `b${n}`, to: `b${n}` })],
-  ])("of %s is looked at a few times each, however many wait", (_, make) => {
+  ])("of %s costs a few looks per edit, however many wait", (_, make) => {
     const stage = newStage();
     const looks = { count: 0 };
     for (let n = 0; n < FLOOD; n += 1) stage.scheduler.push([counted(make(n), looks)]);
@@ -201,7 +201,7 @@ describe("a flood of edits", () => {
     expect(looks.count).toBeLessThanOrEqual(12 * FLOOD);
   });
 
-  it("reaches the editor in frames of a bounded size, whole and in order", async () => {
+  it("reaches the editor completely and in order, in frames of a bounded size", async () => {
     const stage = newStage();
     const words = Array.from({ length: 200_000 }, (_, n) => `word ${n}\n`).join("");
     stage.push("first ");

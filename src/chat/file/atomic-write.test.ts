@@ -35,7 +35,7 @@ async function newProject() {
 }
 
 describe("writeAtomically", () => {
-  it("replaces only the file that is expected, and gives the stamp of the new one", async () => {
+  it("replaces only the expected file, and returns the stamp of the new one", async () => {
     const { chats, path } = await newProject();
     const first = await writeAtomically(path, "one", { replaces: "absent" });
     const second = await writeAtomically(path, "two", { replaces: first });
@@ -56,7 +56,7 @@ describe("writeAtomically", () => {
     expect(await readdir(chats)).toEqual([]);
   });
 
-  it("keeps the mode of the file and leaves nothing beside it", async () => {
+  it("keeps the mode of the file and leaves no other file beside it", async () => {
     const { chats, path } = await newProject();
     await writeFile(path, "old");
     await chmod(path, 0o640);
@@ -66,7 +66,7 @@ describe("writeAtomically", () => {
     expect(await readdir(chats)).toEqual(["chat.md"]);
   });
 
-  it("refuses a link in the file's place, and says which path is one", async () => {
+  it("refuses a link in the file's place, and names the link", async () => {
     const { chats, path, victim } = await newProject();
     await symlink(victim, path);
     await expect(writeAtomically(path, "text")).rejects.toMatchObject({
@@ -77,7 +77,7 @@ describe("writeAtomically", () => {
     expect(await readdir(chats)).toEqual(["chat.md"]);
   });
 
-  it("refuses a link in the place of any directory on the way", async () => {
+  it("refuses a link in place of any directory in the path", async () => {
     const { base, chats, home, victim } = await newProject();
     await mkdir(join(home, "deep"));
     await writeFile(join(home, "deep/chat.md"), "precious");
@@ -100,7 +100,7 @@ describe("writeAtomically", () => {
     expect(await readFile(victim, "utf8")).toBe("text");
   });
 
-  it("replaces one name of a file with several, and not what the others show", async () => {
+  it("replaces one name of a file with several hard links, and leaves the others", async () => {
     const { path, victim } = await newProject();
     await link(victim, path);
     await writeAtomically(path, "text");
@@ -108,7 +108,7 @@ describe("writeAtomically", () => {
     expect(await readFile(victim, "utf8")).toBe("precious");
   });
 
-  it("waits for no pipe in the file's place", async () => {
+  it("does not block on a pipe in the file's place", async () => {
     const { path } = await newProject();
     await execa("mkfifo", [path]);
     await expect(writeAtomically(path, "text")).rejects.toMatchObject({
@@ -117,7 +117,7 @@ describe("writeAtomically", () => {
     expect((await lstat(path)).isFIFO()).toBe(true);
   });
 
-  it("stays in the directory that it opened when that is swapped for a link", async () => {
+  it("stays in the opened directory when that is swapped for a link", async () => {
     const { chats, home, path, victim } = await newProject();
     const writing = writeAtomically(path, "text");
     // Opened already: all up to the first await is one step.
@@ -130,8 +130,8 @@ describe("writeAtomically", () => {
   });
 });
 
-describe("what else is written beside conversations", () => {
-  it("goes through no link", async () => {
+describe("a file that is written beside a conversation", () => {
+  it("is never written through a link", async () => {
     const { base, chats, home } = await newProject();
     await symlink(home, join(chats, "images"));
     await symlink(join(base, "dangling"), join(chats, "a.png"));
@@ -149,7 +149,7 @@ describe("what else is written beside conversations", () => {
 });
 
 describe("the lock of a conversation in the project", () => {
-  it("is where the agent cannot write, and what it writes beside the file counts for nothing", async () => {
+  it("lies where the agent cannot write, and a lock that the agent writes beside the file is ignored", async () => {
     const { base, path, chats } = await newProject();
     const stateDir = join(base, "state");
     await writeFile(`${path}.lock`, '{"pid":1}\n');
@@ -166,7 +166,7 @@ describe("the lock of a conversation in the project", () => {
     expect(await lockFile(path)).toMatchObject({ ok: false, error: { kind: "locked" } });
   });
 
-  it("is one, by whatever name of its directory the file is known", async () => {
+  it("is the same one for every name of the file's directory", async () => {
     const { base, chats, path } = await newProject();
     const stateDir = join(base, "state");
     await symlink(chats, join(base, "alias"));

@@ -20,7 +20,7 @@ async function lockOf(file: string, fields: Record<string, unknown>): Promise<vo
 }
 
 describe("lockFile", () => {
-  it("names this process, and is gone when it is released", async () => {
+  it("names this process, and is removed on release", async () => {
     const file = await newFile();
     const lock = await lockFile(file);
     expect(lock.ok).toBe(true);
@@ -29,7 +29,7 @@ describe("lockFile", () => {
     expect(await readdir(join(file, ".."))).toEqual([]);
   });
 
-  it("refuses a file that a living process holds, and names it", async () => {
+  it("refuses a file that a live process has locked, and names the process", async () => {
     const file = await newFile();
     await lockFile(file);
     expect(await lockFile(file)).toMatchObject({
@@ -38,13 +38,13 @@ describe("lockFile", () => {
     });
   });
 
-  it("takes over from a process whose pid was given to another", async () => {
+  it("takes over from a dead process whose pid was reused", async () => {
     const file = await newFile();
     await lockOf(file, { startTime: "1" });
     expect((await lockFile(file)).ok).toBe(true);
   });
 
-  it("knows what was under way when the process before it died", async () => {
+  it("tells what was running when the previous process died", async () => {
     const file = await newFile();
     const lock = await lockFile(file);
     if (!lock.ok) throw new Error(lock.error.message);
@@ -68,13 +68,13 @@ describe("lockFile", () => {
     expect((await lockFile(file)).ok).toBe(true);
   });
 
-  it("leaves the lock of another machine alone", async () => {
+  it("leaves the lock of another machine in place", async () => {
     const file = await newFile();
     await lockOf(file, { host: "elsewhere", startTime: "1" });
     expect(await lockFile(file)).toMatchObject({ ok: false, error: { kind: "locked" } });
   });
 
-  it("takes over a lock that says nothing once it is old, and not before", async () => {
+  it("takes over an empty lock once it is old, not before", async () => {
     const file = await newFile();
     await writeFile(`${file}.lock`, "");
     expect((await lockFile(file)).ok).toBe(false);
@@ -91,14 +91,14 @@ describe("lockFile", () => {
     expect(await readFile(victim, "utf8")).toBe("precious");
   });
 
-  it("gives a file to one of several that take it over at once", async () => {
+  it("gives the file to one of several processes that take it over at the same time", async () => {
     const file = await newFile();
     await lockOf(file, { startTime: "1" });
     const taken = await Promise.all(Array.from({ length: 8 }, () => lockFile(file)));
     expect(taken.filter((lock) => lock.ok)).toHaveLength(1);
   });
 
-  it("says why where there can be no lock", async () => {
+  it("gives the reason if a lock cannot be made", async () => {
     const file = join(await newFile(), "missing", "chat.md");
     expect(await lockFile(file)).toMatchObject({
       ok: false,

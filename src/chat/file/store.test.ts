@@ -61,7 +61,7 @@ async function newStage(options: Partial<StoreOptions> = {}) {
 }
 
 describe("TranscriptStore", () => {
-  it("writes the latest text, well within a second of the first change", async () => {
+  it("writes the latest text well within a second of the first change", async () => {
     const stage = await newStage();
     stage.type("a");
     stage.type("ab");
@@ -71,7 +71,7 @@ describe("TranscriptStore", () => {
     expect(stage.saved).toEqual([2]);
   });
 
-  it("writes once more for what changed during a write", async () => {
+  it("writes again after a change during a write", async () => {
     const writes: string[] = [];
     let finish = (): void => undefined;
     const stage = await newStage({
@@ -117,7 +117,7 @@ describe("TranscriptStore", () => {
     expect(stage.saved).toEqual([1]);
   });
 
-  it("survives that its directory goes and comes again", async () => {
+  it("survives that its directory is removed and created again", async () => {
     const stage = await newStage();
     const directory = join(stage.path, "..");
     await rename(directory, `${directory}.away`);
@@ -129,7 +129,7 @@ describe("TranscriptStore", () => {
     expect(await readFile(stage.path, "utf8")).toBe("a");
   });
 
-  it("writes what is left when it is closed, and releases the lock", async () => {
+  it("writes the remaining changes when it is closed, and releases the lock", async () => {
     const stage = await newStage();
     stage.type("last words");
     await stage.store.close();
@@ -139,7 +139,7 @@ describe("TranscriptStore", () => {
     expect(stage.timers).toEqual([]);
   });
 
-  it("refuses a file that is written by another", async () => {
+  it("refuses a file that another process writes", async () => {
     const stage = await newStage();
     const options = { path: stage.path, read: () => "", onProblem: () => undefined };
     expect(await openStore(options)).toMatchObject({ ok: false, error: { kind: "locked" } });
@@ -155,7 +155,7 @@ describe("a file that another program changes", () => {
     return stage;
   }
 
-  it("is not replaced unless somebody decides so", async () => {
+  it("is not replaced unless the user decides so", async () => {
     const stage = await written("mine\n");
     await writeFile(stage.path, "another's\n");
     stage.type("mine, too\n");
@@ -164,7 +164,7 @@ describe("a file that another program changes", () => {
     expect(stage.problems[0]).toMatchObject({ code: "EOTHER" });
   });
 
-  it("is shown to who decides, and replaced or left as decided", async () => {
+  it("is shown for a decision, and replaced or left accordingly", async () => {
     const found: ForeignText[] = [];
     const verdicts: FileVerdict[] = ["look", "leave", "replace"];
     const stage = await written("mine\n", {
@@ -187,7 +187,7 @@ describe("a file that another program changes", () => {
     expect(stage.problems).toEqual([]);
   });
 
-  it("is left alone, and said to be, where it changes without end", async () => {
+  it("is left alone, with a message, if it keeps changing", async () => {
     const stage = await written("mine\n", { onOther: async () => "look" });
     await writeFile(stage.path, "another's\n");
     await stage.store.check();
@@ -197,7 +197,7 @@ describe("a file that another program changes", () => {
     expect(stage.problems[0]).toMatchObject({ code: "ECHANGED" });
   });
 
-  it("is known again where it has the same text, by whatever file", async () => {
+  it("is recognized if it has the same text, even as another file", async () => {
     const stage = await written("mine\n");
     await writeFile(`${stage.path}.new`, "mine\n");
     await rename(`${stage.path}.new`, stage.path);
@@ -206,7 +206,7 @@ describe("a file that another program changes", () => {
     expect(await readFile(stage.path, "utf8")).toBe("mine, too\n");
   });
 
-  it("is not written where the text here came out as it had been", async () => {
+  it("is not written if the text here has not changed after all", async () => {
     const stage = await written("mine\n");
     const { ino } = await stat(stage.path);
     stage.type("mine\n");
@@ -215,19 +215,14 @@ describe("a file that another program changes", () => {
   });
 });
 
-describe("a deletion of nearly everything", () => {
+describe("a conversation that is nearly emptied", () => {
   const answered = "---\na: 1\n---\n\n## You\n\nAsk.\n\n## Codex\n\nAnswer.\n\n## You\n\n";
 
   it.each([
-    ["of the only answer", answered, "---\na: 1\n---\n\n## You\n\n", 0],
-    ["of more than half", `${"x".repeat(600)}\ny\n`, "y\n", 0],
-    [
-      "of what other text came in the place of",
-      `${"x".repeat(600)}\n`,
-      `${"y".repeat(700)}\n`,
-      600,
-    ],
-  ])("%s is told of with the text of before", async (_name, before, after, deleted) => {
+    ["a deletion of the only answer", answered, "---\na: 1\n---\n\n## You\n\n", 0],
+    ["a deletion of more than half", `${"x".repeat(600)}\ny\n`, "y\n", 0],
+    ["a replacement by other text", `${"x".repeat(600)}\n`, `${"y".repeat(700)}\n`, 600],
+  ])("%s is reported with the previous text", async (_name, before, after, deleted) => {
     const lost: string[] = [];
     const stage = await newStage({ onLoss: (text) => lost.push(text), deleted: () => deleted });
     stage.type(before);
@@ -238,10 +233,10 @@ describe("a deletion of nearly everything", () => {
   });
 
   it.each([
-    ["a short draft goes", "a draft\n", "\n", 8],
+    ["a short draft is deleted", "a draft\n", "\n", 8],
     ["an answer stays", answered, answered.replace("Ask.", ""), 4],
     ["text is moved", `${"x".repeat(600)}\nb\n`, `b\n${"x".repeat(600)}\n`, 600],
-  ])("is none where %s", async (_name, before, after, deleted) => {
+  ])("is not reported if %s", async (_name, before, after, deleted) => {
     const lost: string[] = [];
     const stage = await newStage({ onLoss: (text) => lost.push(text), deleted: () => deleted });
     stage.type(before);

@@ -10,7 +10,7 @@ describe("the front matter", () => {
     expect(withMeta(before.join("\n"), defined(meta)).split("\n")).toEqual(after);
   });
 
-  it("is read as it was written, whatever the value", () => {
+  it("is read as it was written, with any value", () => {
     const value = fc.oneof(
       fc.string({ unit: "binary", minLength: 1, maxLength: 20 }),
       fc.string({ minLength: 1, maxLength: 6 }),

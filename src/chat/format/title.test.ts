@@ -8,7 +8,7 @@ describe("a title", () => {
     expect(title(query)).toBe(expected);
   });
 
-  it("is one short line without control characters, whatever is asked", () => {
+  it("is one short line without control characters for any query", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 300 }), (query) => {
         const made = title(query);

@@ -56,7 +56,7 @@ describe("readTranscript", () => {
   });
 
   it.each([
-    ["that is no YAML", "---\na: [\n---\n", /not YAML/],
+    ["that is not YAML", "---\na: [\n---\n", /not YAML/],
     ["that is a list", "---\n- a\n---\n", /not a list of keys/],
     ["of a later version", "---\ncodex-chat: 2\n---\n", /format is 2/],
     ["without an end", "---\nthread: x\n", /no closing/],
@@ -67,11 +67,11 @@ describe("readTranscript", () => {
     expect(readTranscript(text).problems.join("\n")).toMatch(problem);
   });
 
-  it("takes an empty prompt where the file ends with Codex", () => {
+  it("has an empty prompt if the file ends with an answer", () => {
     expect(readTranscript("## You\n\na\n\n## Codex\n\nb\n").prompt).toBe("");
   });
 
-  it("never throws, and writing what was read changes nothing any more", () => {
+  it("never throws, and writing what was read changes nothing more", () => {
     const line = fc.oneof(
       fc.constantFrom(
         "---",
@@ -96,7 +96,7 @@ describe("readTranscript", () => {
     );
   });
 
-  it("keeps what it reads when it is written", () => {
+  it("reads the same again after it is written", () => {
     expect(writeTranscript(readTranscript(sample))).toBe(sample);
   });
 });
@@ -116,11 +116,11 @@ describe("withKept", () => {
   it.each([
     ["deleted", "## You\n"],
     ["emptied", "---\n---\n## You\n"],
-    ["no YAML any more", "---\nthread: [abc\nfoo: : :\n\tx\n---\n\n## You\n"],
-    ["no map", "---\n{{{{\n---\n## You\n"],
+    ["no longer YAML", "---\nthread: [abc\nfoo: : :\n\tx\n---\n\n## You\n"],
+    ["not a map", "---\n{{{{\n---\n## You\n"],
     ["without an end", "---\nthread: 0199-a\n\n## You\n"],
     ["another thread's", "---\nthread: >-\n  0199-ax\nproject: /w/p\n---\n## You\n"],
-    ["away with all else", ""],
+    ["deleted with everything else", ""],
   ])("has thread and project in front matter that is %s", (_name, text) => {
     const kept = withKeptKeys(text, known, source);
     const { thread, project } = readFrontMatter(kept.split("\n")).meta;
@@ -129,7 +129,7 @@ describe("withKept", () => {
     expect(kept.endsWith(text.replace(/^---[\s\S]*\n---\n/, ""))).toBe(true);
   });
 
-  it("gives the lines of others back, and changes nothing where nothing is lost", () => {
+  it("restores the other keys' lines, and changes nothing if nothing is lost", () => {
     expect(withKeptKeys("## You\n", known, source)).toBe(`---\n${source}\n---\n\n## You\n`);
     const whole = "---\nproject: '/w/p'\nthread: \"0199-a\"\nname: other\n---\n";
     expect(withKeptKeys(whole, known, source)).toBe(whole);
@@ -137,14 +137,14 @@ describe("withKept", () => {
 });
 
 describe("withMeta", () => {
-  it("sets keys and leaves all other lines", () => {
+  it("sets keys and keeps all other lines", () => {
     expect(withMeta(sample, { thread: "0199-b" })).toBe(sample.replace("0199-a", "0199-b"));
     expect(withMeta("---\nx: 1\n---\ntext\n", { model: "m" })).toBe(
       "---\nx: 1\nmodel: m\n---\ntext\n",
     );
   });
 
-  it("makes front matter where there is none", () => {
+  it("adds front matter if there is none", () => {
     expect(withMeta("## You\n", { model: "m" })).toBe(
       "---\ncodex-chat: 1\nmodel: m\n---\n\n## You\n",
     );
@@ -178,13 +178,13 @@ describe("slug", () => {
 });
 
 describe("transcriptForModel", () => {
-  it("gives the whole conversation where it fits", () => {
+  it("returns the whole conversation if it fits", () => {
     expect(transcriptForModel(sample, 10_000)).toMatch(
       /## You\n\nWhat is this\?[\s\S]*## Codex\n\nAn engine\.$/,
     );
   });
 
-  it("keeps the first query and the latest sections where it does not fit", () => {
+  it("keeps the first query and the latest sections if it does not fit", () => {
     const middle = Array.from(
       { length: 50 },
       (_, n) => `## You\n\nquery ${n} ${"x".repeat(90)}\n\n## Codex\n\nanswer ${n}\n`,
@@ -199,7 +199,7 @@ describe("transcriptForModel", () => {
     expect(text).toMatch(/\[\d+ sections left out\]/);
   });
 
-  it("says nothing of an empty conversation", () => {
+  it("is empty for an empty conversation", () => {
     expect(transcriptForModel(newTranscript({}), 1000)).toBe("");
   });
 });

@@ -8,18 +8,22 @@ const cut = "> **Note:** The host was ended before this turn was over. Send it a
 
 describe("the query without an answer", () => {
   it.each<readonly [what: string, sections: readonly string[], expected: object | undefined]>([
-    ["is none in an empty conversation", [], undefined],
-    ["is none where all is answered", ["## You\n\nA?", "## Codex\n\nYes."], undefined],
-    ["has nothing below it", ["## You\n\nA?"], { text: "A?", how: "silent", sections: 1 }],
-    ["has an empty answer", ["## You\n\nA?", "## Codex"], { text: "A?", how: "silent" }],
+    ["does not exist in an empty conversation", [], undefined],
+    ["does not exist if everything is answered", ["## You\n\nA?", "## Codex\n\nYes."], undefined],
+    ["may have nothing below it", ["## You\n\nA?"], { text: "A?", how: "silent", sections: 1 }],
+    ["may have an empty answer", ["## You\n\nA?", "## Codex"], { text: "A?", how: "silent" }],
     [
-      "has an error below it",
+      "may have an error below it",
       ["## You\n\nA?", `## Codex\n\n${error}`],
       { text: "A?", how: "failed" },
     ],
-    ["has a note below it", ["## You\n\nA?", `## Codex\n\n${note}`], { text: "A?", how: "noted" }],
     [
-      "has a part of an answer and an error below it",
+      "may have a note below it",
+      ["## You\n\nA?", `## Codex\n\n${note}`],
+      { text: "A?", how: "noted" },
+    ],
+    [
+      "may have a partial answer and an error below it",
       [
         "## You\n\nA?",
         "## Codex\n\nYes.",
@@ -29,32 +33,32 @@ describe("the query without an answer", () => {
       { text: "B?", how: "failed", sections: 1 },
     ],
     [
-      "has a part of an answer below it that was cut off with the host",
+      "may have a partial answer below it that ended with the host",
       ["## You\n\nA?", `## Codex\n\nHalf.\n\n${cut}`],
       { text: "A?", how: "noted", isPartial: true },
     ],
     [
-      "is none where a review was cut off",
+      "does not exist if a review was cut off",
       ["## You\n\nA?", `## Codex\n\nYes.\n\n${cut.replace("this turn", "this")}`],
       undefined,
     ],
     [
-      "is none where the user stopped a part of an answer",
+      "does not exist if the user stopped the answer",
       ["## You\n\nA?", `## Codex\n\nHalf.\n\n${note}`],
       undefined,
     ],
     [
-      "is none where an error was followed by an answer",
+      "does not exist if an error was followed by an answer",
       ["## You\n\nA?", `## Codex\n\n${error}`, "## Codex\n\nYes."],
       undefined,
     ],
     [
-      "is several that were sent together",
+      "includes all queries that were sent together",
       ["## You\n\nA?", `## Codex\n\n${error}`, "## You\n\nB?"],
       { text: "A?\n\nB?", sections: 2 },
     ],
     [
-      "says whether something went along",
+      "tells whether it was sent with context",
       ["## You\n\nA?\n\n> **Context:** `a.ts`"],
       { text: "A?", hadContext: true },
     ],

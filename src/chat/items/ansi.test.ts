@@ -7,10 +7,10 @@ describe("terminalLine", () => {
     ["shows other sequences", "\u001b[2Jx\u001b]0;t\u0007", "␛[2Jx␛]0;t␇"],
     ["shows the final state of a progress bar", "10%\r50%\r100%", "100%"],
     ["keeps what a shorter line does not overwrite", "abcdef\rXY", "XYcdef"],
-    ["plays an erased line", "abcdef\r\u001b[KXY", "XY"],
-    ["plays a line that is erased whole", "abcdef\r\u001b[2Kx", "x"],
-    ["does not play an erasure that nothing returned to", "secret\u001b[2K", "secret␛[2K"],
-    ["drops the return of a CRLF line end", "text\r", "text"],
+    ["applies the erasure of a line's rest", "abcdef\r\u001b[KXY", "XY"],
+    ["applies the erasure of a whole line", "abcdef\r\u001b[2Kx", "x"],
+    ["ignores an erasure without a carriage return before it", "secret\u001b[2K", "secret␛[2K"],
+    ["drops the carriage return of a CRLF line end", "text\r", "text"],
     ["counts an emoji as one column", "👍b\rx", "xb"],
   ])("%s", (_, raw, expected) => {
     expect(terminalLine(raw)).toBe(expected);

@@ -25,13 +25,13 @@ describe("wholeOutput", () => {
     expect(wholeOutput(text).join("\n").length).toBeLessThan(60_000);
   });
 
-  it("escapes what a simple reader would take for a section", () => {
+  it("escapes lines that a simple reader would take for a section", () => {
     expect(wholeOutput("## You\n")).toEqual(["\\## You"]);
   });
 });
 
 describe("addOutput", () => {
-  it("gives the same lines however the output is split", () => {
+  it("returns the same lines however the output is split", () => {
     const piece = fc.constantFrom(
       "a",
       "\n",

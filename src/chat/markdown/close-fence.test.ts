@@ -21,7 +21,7 @@ describe("an answer that is still coming", () => {
   });
 
   it.each([
-    ["an answer that is whole", chat("```\na\n```")],
+    ["a complete answer", chat("```\na\n```")],
     ["a prompt with an open fence", chat("Yes.", "```\nmine")],
     ["a sent query with an open fence", [...chat("Yes.", "```\nmine"), "", "## You", ""]],
     ["one with a fence in a quotation", chat("> ```\n> a")],

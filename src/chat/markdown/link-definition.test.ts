@@ -14,17 +14,17 @@ describe("a line that begins with a bracket", () => {
     ["[a", "perhaps"],
     ["[a]", "perhaps"],
     ["[a\\", "perhaps"],
-  ])("defines a link or may come to: %s", (line, answer) => {
+  ])("may define a link, now or with more text: %s", (line, answer) => {
     expect(definitionAt(line)).toBe(answer);
   });
 
-  it("counts as a definition where its label goes on in the next line", () => {
+  it("counts as a definition if its label continues in the next line", () => {
     expect([definitionAt("[a", true), definitionAt("[a]", true)]).toEqual(["yes", "no"]);
   });
 });
 
-describe("prose of the model", () => {
-  it("defines no links for what stands elsewhere", () => {
+describe("text of the model", () => {
+  it("defines no links for other parts of the conversation", () => {
     expect(
       sanitizedLines("See [1].\n\n[1]: https://a.b\n[2]: c\n\n- [x]: d\n> [y\n> z]: e"),
     ).toEqual([
@@ -39,7 +39,7 @@ describe("prose of the model", () => {
     ]);
   });
 
-  it("shows a picture of the web as a link, which nothing fetches", () => {
+  it("shows a picture from the web as a link that nothing fetches", () => {
     expect(sanitizedLines("![a](https://a.b/?q=secret) and `![b](c)`!")).toEqual([
       "\\![a](https://a.b/?q=secret) and `![b](c)`!",
     ]);

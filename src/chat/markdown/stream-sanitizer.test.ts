@@ -24,7 +24,7 @@ describe("sanitizedLines", () => {
     ["code spans", "Use `Vec<T>` and ``a ` <b>`` here"],
     ["an autolink", "See <https://example.org/a?b=c>."],
     ["a comparison", "a < b and 1<2"],
-    ["bold text that is not ours", "**Important** `x`\n\n**Added** value"],
+    ["bold text unlike the host's", "**Important** `x`\n\n**Added** value"],
     ["other headings", "## Your turn\n\n## Codex says\n\n### Notes"],
     ["nested fences", "````md\n```\ninner\n```\n````"],
     ["an indented fence in a list", "10. foo\n    ```\n    <b>\n    ```\n    after"],
@@ -44,7 +44,7 @@ describe("sanitizedLines", () => {
     ["an underlined one", "You\n---", "You\n\\---"],
     ["one underlined twice", "You\n---\n===", "You\n\\---\n\\==="],
     ["one that a backslash made a paragraph", "## You\n---", "\\## You\n\\---"],
-  ])("takes the heading from %s", (_, text, expected) => {
+  ])("escapes %s", (_, text, expected) => {
     expect(sanitized(text)).toBe(expected);
   });
 
@@ -54,9 +54,9 @@ describe("sanitizedLines", () => {
     ["a comment", "<!-- a", "\\<!-- a"],
     ["a tag between code spans", "`a` <b> `c`", "`a` \\<b> `c`"],
     ["a tag after a backtick that spans lines", "a ` b\nc ` <i> ` d", "a ` b\nc ` \\<i> ` d"],
-    ["a tag that a table's cell sets free", "`a | <b>` | c", "`a | \\<b>` | c"],
-    ["a scheme that is no address", "<javascript:alert(1)>", "\\<javascript:alert(1)>"],
-  ])("makes %s text", (_, text, expected) => {
+    ["a tag that a table cell separates from its code span", "`a | <b>` | c", "`a | \\<b>` | c"],
+    ["a scheme that is not an address", "<javascript:alert(1)>", "\\<javascript:alert(1)>"],
+  ])("turns %s into text", (_, text, expected) => {
     expect(sanitized(text)).toBe(expected);
   });
 
@@ -65,7 +65,7 @@ describe("sanitizedLines", () => {
     ["a command that ran", "**Ran** `make` · exit 0", "\\*\\*Ran\\*\\* `make` · exit 0"],
     ["an error", "> **Error:** no", "> \\*\\*Error:\\*\\* no"],
     ["one with underscores", "__Edited__ `a`", "\\_\\_Edited\\_\\_ `a`"],
-  ])("removes the emphasis from what looks like %s of the host's", (_, text, expected) => {
+  ])("removes the emphasis from text that imitates the host's lines: %s", (_, text, expected) => {
     expect(sanitized(text)).toBe(expected);
   });
 
@@ -79,15 +79,15 @@ describe("sanitizedLines", () => {
     expect(sanitized(text)).toBe(expected);
   });
 
-  it("escapes a section's heading in code for readers that do not know fences", () => {
+  it("escapes a section's heading in code, for readers that ignore fences", () => {
     expect(sanitized("```\n## You\n```")).toBe("```\n\\## You\n```");
   });
 
-  it("drops blank lines at both ends and keeps those between", () => {
+  it("drops blank lines at both ends and keeps the others", () => {
     expect(sanitized("\n\n  \na\n\n\nb\n\n")).toBe("a\n\n\nb");
   });
 
-  it("knows that a tab is narrower behind the mark of a quotation", () => {
+  it("counts a tab after a quotation mark as narrower", () => {
     expect(sanitizedLines("a\n\n\t<details>", "> ")).toEqual(["> a", ">", "> \t\\<details>"]);
     expect(sanitizedLines("a\n\n\t<details>")).toEqual(["a", "", "\t<details>"]);
   });
@@ -102,7 +102,7 @@ describe("sanitizedLines", () => {
 });
 
 describe("feed", () => {
-  it("writes plain text as it comes", () => {
+  it("writes plain text as it arrives", () => {
     const first = feed(newSanitizer(), "The sched");
     const second = feed(first.state, "uler has");
     expect([first.text, second.text]).toEqual(["The sched", "uler has"]);
@@ -135,15 +135,15 @@ describe("feed", () => {
 
   it.each([
     ["a rule", `${"- ".repeat(1200)}`],
-    ["numbers that go on a paragraph", `a\n${"2. ".repeat(1200)}x`],
+    ["numbers that continue a paragraph", `a\n${"2. ".repeat(1200)}x`],
     ["marks behind a space in code", `a\n\n    ${"- ".repeat(1200)}x`],
     ["marks below a quotation", `> a\n${"2. ".repeat(1200)}x`],
-  ])("begins no line with more marks of containers than a parser bears: %s", (_, text) => {
+  ])("begins no line with more container markers than a parser can handle: %s", (_, text) => {
     expect(nesting(text)).toBeGreaterThan(1000);
     expect(nesting(sanitized(text))).toBeLessThanOrEqual(maxNested);
   });
 
-  it("begins no line with too many marks, whatever they are", () => {
+  it("begins no line with too many markers of any kind", () => {
     const marks = fc.constantFrom(
       "> ",
       ">",
@@ -171,7 +171,7 @@ describe("feed", () => {
     ["wide letters", "中", 2500],
     ["pictures", "👍", 5000],
     ["marks over a letter", "a\u0301", 5000],
-  ])("breaks a line of %s where it is too wide, in any pieces", (_, char, units) => {
+  ])("breaks a line of %s that is too wide, in any pieces", (_, char, units) => {
     const text = `x${char.repeat(6000)}`;
     const lines = sanitizedLines(text);
     expect(lines[0]?.length).toBeLessThanOrEqual(units + 1);
@@ -185,7 +185,7 @@ describe("feed", () => {
     expect(`${written}${finish(state).text}`).toBe(lines.join("\n"));
   });
 
-  it("leaves a long line of narrow letters whole, and breaks it where others follow", () => {
+  it("leaves a long line of narrow letters whole, and breaks it before wide ones", () => {
     expect(sanitizedLines("a".repeat(20_000))).toHaveLength(1);
     expect(sanitizedLines(`${"a".repeat(10_000)}\t`)).toHaveLength(1);
     expect(sanitizedLines(`${"a".repeat(10_000)}\tb`)).toEqual(["a".repeat(10_000), "\tb"]);
@@ -197,7 +197,7 @@ describe("feed", () => {
     expect(sanitizedLines(`a${marks(9)}`)).toEqual([`a${marks(8)}⟨U+0301⟩`]);
   });
 
-  it("sanitizes a line the same way in any pieces, however long its kind is unknown", () => {
+  it("sanitizes a line the same way in any pieces, even if its kind is long unknown", () => {
     for (const text of ["- ".repeat(60), `[${"a".repeat(1200)}]: b`, `\`${"<b ".repeat(1500)}\``]) {
       let state = newSanitizer();
       let written = "";

@@ -30,7 +30,7 @@ const command: Item = {
 };
 
 describe("reduce", () => {
-  it("answers a query with a marked heading below it", () => {
+  it("adds a marked heading below a query", () => {
     expect(reduce(initialState({ root: "/p" }), sent).edits).toEqual([
       { op: "mark", id: "user:1", mark: "none" },
       { op: "insert", id: "c:1", after: "user:1", lines: ["## Codex"], gap: 1 },
@@ -52,7 +52,7 @@ describe("reduce", () => {
       "**Stopped** `make`",
     ],
     [
-      "says that a command failed which something else has killed",
+      "says that a command failed if something else has killed it",
       [],
       "**Failed** `make` · exit 137",
     ],
@@ -70,7 +70,7 @@ describe("reduce", () => {
     expect(edits).toContainEqual({ op: "replace", id: "c:2", lines: [summary] });
   });
 
-  it("keeps nothing of finished items", () => {
+  it("forgets finished items", () => {
     const state = running(
       began({ type: "agentMessage", id: "m", text: "" }),
       delta("m", "Hello"),
@@ -123,7 +123,7 @@ describe("reduce", () => {
   it.each<[string, object, string[]]>([
     ["another command", { command: "rm -rf x" }, ["$ rm -rf x", "rm -rf x"]],
     ["another place", { command: "/bin/bash -lc 'make'", cwd: "/etc" }, ["`/etc`"]],
-  ])("shows what is asked for, where its item shows %s", (_name, asks, words) => {
+  ])("shows the command of the approval if its item shows %s", (_name, asks, words) => {
     const { edits, state } = reduce(running(began(command)), {
       type: "approval_requested",
       approval: { kind: "command", id: "n0", itemId: "c1", ...asks },
@@ -135,7 +135,7 @@ describe("reduce", () => {
     expect(approvalBlock(state, "n0")).not.toBe("c:2");
   });
 
-  it("says so if a question does not say what it is about", () => {
+  it("reports a question that does not say what it is about", () => {
     const { edits } = reduce(running(), {
       type: "approval_requested",
       approval: { kind: "patch", id: "n0", itemId: "c9" },
@@ -144,7 +144,7 @@ describe("reduce", () => {
     expect(shown).toContain("> Codex did not say what exactly.");
   });
 
-  it("shows a retry beside the heading and takes it away with the next word", () => {
+  it("shows a retry beside the heading until the next word", () => {
     const error = { message: "Reconnecting... 2/5", codexErrorInfo: "other" };
     const retried = reduce(running(), {
       method: "error",
@@ -202,7 +202,7 @@ describe("reduce", () => {
     });
   });
 
-  it("writes above a steered query until Codex has taken it, and below it from then on", () => {
+  it("writes above a steered query until Codex has taken it, then below it", () => {
     const state = running(began({ type: "agentMessage", id: "m", text: "" }), delta("m", "One"));
     const steered = reduce(state, { type: "sent", id: "user:2", mode: "steer" });
     expect(steered.edits).toEqual([{ op: "mark", id: "user:2", mark: "queued", text: "steering" }]);
@@ -231,7 +231,7 @@ describe("reduce", () => {
     expect(reduce(state, foreign)).toEqual({ state, edits: [] });
   });
 
-  it("keeps the count of tokens without writing it", () => {
+  it("keeps the token count without writing it", () => {
     const { state, edits } = reduce(running(), {
       method: "thread/tokenUsage/updated",
       params: {
@@ -246,7 +246,7 @@ describe("reduce", () => {
     expect([state.usage, edits]).toEqual([{ last: 4, total: 9, window: 100 }, []]);
   });
 
-  it("widens the fence when the output holds one", () => {
+  it("widens the fence if the output contains one", () => {
     const output = (text: string): ServerNotification => ({
       method: "item/commandExecution/outputDelta",
       params: { ...at, itemId: "c1", delta: text },

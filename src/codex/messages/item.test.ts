@@ -17,7 +17,7 @@ const command = {
 };
 
 describe("an item", () => {
-  it("is read without the fields that are not in use", () => {
+  it("is read without unused fields", () => {
     expect(Item.parse({ ...command, startedAtMs: 1, somethingNew: { a: 1 } })).toEqual({
       type: "commandExecution",
       id: "call_1",
@@ -41,7 +41,7 @@ describe("an item", () => {
     });
   });
 
-  it("may have malformed fields where it does not depend on them", () => {
+  it("may have malformed optional fields", () => {
     const odd = { ...command, exitCode: "0", durationMs: {}, aggregatedOutput: 1, cwd: null };
     expect(Item.parse(odd)).toMatchObject({
       type: "commandExecution",
@@ -88,7 +88,7 @@ describe("an item of an unknown kind", () => {
     [{ type: "unknown", id: "1", kind: "forged", text: "x" }, "unknown", "x"],
     [{ id: "1" }, "unknown", ""],
     [{ type: 5, id: "1" }, "unknown", ""],
-  ])("is kept with the text that it has: %j", (value, kind, text) => {
+  ])("is kept with its text: %j", (value, kind, text) => {
     expect(Item.parse(value)).toEqual({ type: "unknown", id: "1", kind, text });
   });
 
@@ -104,7 +104,7 @@ describe("an item of an unknown kind", () => {
     });
   });
 
-  it("may be a known one in an unknown form", () => {
+  it("may have a known type and an unknown form", () => {
     const { command: _, ...rest } = command;
     expect(Item.parse({ ...rest, text: "ls" })).toEqual({
       type: "unknown",
@@ -120,7 +120,7 @@ describe("an item of an unknown kind", () => {
     expect(Item.safeParse(null).success).toBe(false);
   });
 
-  it("is the result for anything with an id that is no known item", () => {
+  it("is the result for any value with an id that is not a known item", () => {
     const value = fc.record({
       id: fc.string(),
       type: fc.oneof(fc.string(), fc.constantFrom(...ITEM_TYPES)),

@@ -5,7 +5,7 @@ import { NOTIFICATIONS, parseNotification, threadOf } from "./notification.ts";
 const turn = { id: "u", status: "failed", items: [], itemsView: "summary" };
 
 describe("a notification", () => {
-  it("is read without the fields that are not in use", () => {
+  it("is read without unused fields", () => {
     const params = { threadId: "t", turnId: "u", itemId: "i", delta: "x", extra: 1 };
     expect(parseNotification("item/agentMessage/delta", params)).toEqual({
       method: "item/agentMessage/delta",
@@ -41,14 +41,14 @@ describe("a notification", () => {
     ["a name", "unauthorized"],
     ["an object", { httpConnectionFailed: { httpStatusCode: 401 } }],
     ["null", null],
-  ])("tells why a turn failed, by %s", (_, codexErrorInfo) => {
+  ])("gives the reason for a failed turn as %s", (_, codexErrorInfo) => {
     const error = { message: "no", codexErrorInfo, additionalDetails: null };
     expect(
       parseNotification("turn/completed", { threadId: "t", turn: { ...turn, error } }),
     ).toMatchObject({ params: { turn: { status: "failed", error } } });
   });
 
-  it("tells that a turn failed, also when the reason is in no known form or absent", () => {
+  it("reports a failed turn even if the reason is missing or has an unknown form", () => {
     for (const error of ["words", 1, { code: 1 }, null, undefined]) {
       const told = parseNotification("turn/completed", { threadId: "t", turn: { ...turn, error } });
       expect(told).toMatchObject({ method: "turn/completed" });
@@ -96,7 +96,7 @@ describe("a notification that this project does not use", () => {
     },
   );
 
-  it("is invalid in another form, and says where", () => {
+  it("is invalid in another form, with the place of the mistake", () => {
     expect(parseNotification("turn/started", { threadId: 1 })).toMatchObject({
       method: "invalid",
       name: "turn/started",
@@ -104,13 +104,13 @@ describe("a notification that this project does not use", () => {
     });
   });
 
-  it("says so in a bounded length", () => {
+  it("is reported in a bounded length", () => {
     const plan = new Array(50_000).fill(1);
     const told = parseNotification("turn/plan/updated", { threadId: "t", turnId: "u", plan });
     expect(told.method === "invalid" ? told.problem.length : 0).toBeLessThan(3000);
   });
 
-  it("throws nothing, whatever it holds", () => {
+  it("never throws, for any content", () => {
     const method = fc.oneof(fc.string(), fc.constantFrom(...Object.keys(NOTIFICATIONS)));
     fc.assert(
       fc.property(method, fc.jsonValue(), (name, params) => {
@@ -129,7 +129,7 @@ describe("the thread of a notification", () => {
     ["turn/started", { threadId: "t", turn }, "t"],
     ["turn/started", { threadId: "t" }, undefined],
     ["thread/goal/updated", { threadId: "t" }, undefined],
-  ])("of %s %j is %s", (method, params, thread) => {
+  ])("of %s with %j is %s", (method, params, thread) => {
     expect(threadOf(parseNotification(method, params))).toBe(thread);
   });
 });

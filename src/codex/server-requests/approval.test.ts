@@ -45,7 +45,7 @@ describe("a question about a command", () => {
     expect(command({ ...inTurn, ...odd })).toMatchObject({ approval: bare });
   });
 
-  it("has an id of its own where one command asks several times", () => {
+  it("has its own id if one command asks several times", () => {
     const asked = command({ ...inTurn, approvalId: "second", command: "rm x" });
     expect(asked).toMatchObject({ approval: { itemId: "second", command: "rm x" } });
   });
@@ -94,7 +94,7 @@ describe("an answer", () => {
     expect(decisionResult(decision)).toEqual({ decision: word });
   });
 
-  it("grants no permission, and says so", () => {
+  it("grants no permissions, and says so", () => {
     const ask = (params: unknown) => parseRequest(0, "item/permissions/requestApproval", params);
     expect(ask({ ...inTurn, reason: "to fetch", permissions: { network: {} } })).toMatchObject({
       type: "answered",
@@ -117,7 +117,7 @@ describe("an answer", () => {
     expect(parseRequest(0, method, {})).toMatchObject({ type: "refused", code: -32601 });
   });
 
-  it("exists for anything that is asked", () => {
+  it("exists for every request", () => {
     const method = fc.oneof(fc.string(), fc.constantFrom(...REQUEST_METHODS));
     fc.assert(
       fc.property(method, fc.jsonValue(), (name, params) => {

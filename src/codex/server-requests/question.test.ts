@@ -28,7 +28,7 @@ describe("a question of Codex's", () => {
   const question = { id: "q", header: "Store", question: "Where?", isOther: true, isSecret: false };
   const options = [{ label: "Here", description: "near" }];
 
-  it("is asked with its options, and answered by its id", () => {
+  it("is shown with its options, and answered by its id", () => {
     const request = askUser([{ ...question, options }]);
     expect(request).toMatchObject({
       approval: { kind: "questions", id: "n0", itemId: "i", title: "a question" },
@@ -52,7 +52,7 @@ describe("a question of Codex's", () => {
       expect(respond(request, { decision, answers: { q: "Here" } })).toEqual({ answers: {} });
   });
 
-  it("asks for a text if it has no options", () => {
+  it("asks for text if it has no options", () => {
     expect(fields(askUser([{ ...question, options: null }]))).toMatchObject([{ type: "text" }]);
     expect(fields(askUser([{ id: "q", question: "Where?", options: [] }]))).toMatchObject([
       { label: "Where?", type: "text", other: false, secret: false },
@@ -162,7 +162,7 @@ describe("a tool of an MCP server", () => {
       _meta: { codex_approval_kind: "mcp_tool_call", ...meta },
     });
 
-  it("is asked for with its arguments, and may be accepted for the session", () => {
+  it("is shown with its arguments, and can be accepted for the session", () => {
     const request = tool({ tool_name: "drop", tool_params_display: { table: "users" } });
     expect(request).toMatchObject({
       approval: {
@@ -195,7 +195,7 @@ describe("a page of an MCP server", () => {
   const page = (url: unknown) =>
     elicit({ mode: "url", message: "Log in.", elicitationId: "1", url });
 
-  it("is asked for with its whole address", () => {
+  it("is shown with its whole address", () => {
     const request = page("https://example.org/login?a=1");
     expect(request).toMatchObject({
       approval: { kind: "page", server: "db", url: "https://example.org/login?a=1" },
@@ -203,7 +203,7 @@ describe("a page of an MCP server", () => {
     expect(respond(request, { decision: "accept" })).toMatchObject({ action: "accept" });
   });
 
-  it("has its address as a browser reads it", () => {
+  it("is shown with its address as a browser reads it", () => {
     expect(page("HTTPS://ex\u0430mple.org/\u202egpj")).toMatchObject({
       approval: { url: "https://xn--exmple-4nf.org/%E2%80%AEgpj" },
     });
@@ -219,7 +219,7 @@ describe("a page of an MCP server", () => {
     "",
     5,
     null,
-  ])("is declined unasked for %j", (url) => {
+  ])("is declined without asking if its address is %j", (url) => {
     expect(page(url)).toMatchObject({
       type: "answered",
       result: { action: "decline" },
@@ -241,7 +241,7 @@ describe("another kind of question", () => {
     },
   );
 
-  it("throws nothing, whatever it holds", () => {
+  it("never throws, for any content", () => {
     const value = fc.record({
       mode: fc.constantFrom("form", "url", "openai/form"),
       message: fc.jsonValue(),

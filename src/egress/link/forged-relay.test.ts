@@ -21,7 +21,7 @@ async function setUp(upstream: Server, limits: EgressLimits = {}) {
   return relay;
 }
 
-describe("an upstream's answer to a call that was refused meanwhile", () => {
+describe("an upstream's answer to a call that has since been refused", () => {
   it("is dropped, even while the refusal waits for its reader", async () => {
     const asked: ServerResponse[] = [];
     const upstream = createServer((_incoming, response) => void asked.push(response));
@@ -52,8 +52,8 @@ describe("a request whose body turns out to be malformed", () => {
   });
 });
 
-describe("a whole answer", () => {
-  it("stays whole when the upstream's connection breaks while it waits for credit", async () => {
+describe("a complete answer", () => {
+  it("stays complete if the upstream's connection breaks while the answer waits for credit", async () => {
     // One window, the bytes that wait to be sent, and the rest, which is still read from upstream.
     const body = "~".repeat(340_000);
     const sockets: Socket[] = [];
@@ -76,7 +76,7 @@ describe("a whole answer", () => {
   });
 });
 
-describe("a request that is whole only after its time", () => {
+describe("a request that is complete only after its time limit", () => {
   it("does not reach the upstream", async () => {
     let reached = 0;
     const upstream = createServer(() => reached++);

@@ -22,7 +22,7 @@ function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
 }
 
 describe("FrameDecoder", () => {
-  it("gives the same frames however the stream was split", () => {
+  it("returns the same frames however the stream is split", () => {
     fc.assert(
       fc.property(fc.array(anyFrame, { maxLength: 20 }), fc.array(fc.nat()), (frames, places) => {
         const bytes = Buffer.concat(frames.map((f) => encodeFrame(f.type, f.stream, f.payload)));
@@ -33,7 +33,7 @@ describe("FrameDecoder", () => {
     );
   });
 
-  it("never throws on hostile bytes, and gives no frame over the limit", () => {
+  it("never throws on hostile bytes, and returns no frame over the limit", () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 400 })), (chunks) => {
         const decoder = new FrameDecoder();
@@ -47,7 +47,7 @@ describe("FrameDecoder", () => {
     );
   });
 
-  it("refuses a frame over the limit before its payload has come", () => {
+  it("refuses a frame over the limit before its payload arrives", () => {
     const header = encodeFrame(FrameType.data, 1);
     header.writeUInt32BE(MAX_PAYLOAD_BYTES + 1, 5);
     expect(new FrameDecoder().push(header)).toBeUndefined();
@@ -55,7 +55,7 @@ describe("FrameDecoder", () => {
     expect(new FrameDecoder().push(header)).toEqual([]);
   });
 
-  it("joins a frame that drips in byte by byte a few times only", () => {
+  it("copies a frame that arrives byte by byte only a few times", () => {
     const join = vi.spyOn(Buffer, "concat");
     const frame = encodeFrame(FrameType.data, 1, Buffer.alloc(MAX_PAYLOAD_BYTES, 7));
     const decoder = new FrameDecoder();

@@ -185,7 +185,7 @@ describe("Mux", () => {
     );
   });
 
-  it("throws nothing and waits for nothing on any bytes, and is gone when it is closed", async () => {
+  it("neither throws nor hangs on any bytes, and leaves nothing behind when it is closed", async () => {
     const frame = fc
       .record({
         type: fc.nat({ max: 8 }),

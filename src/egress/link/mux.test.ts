@@ -70,7 +70,7 @@ describe("Mux against a hostile relay", () => {
     );
   });
 
-  it("resets what is opened beyond 256 streams, and takes one again when one has gone", async () => {
+  it("resets streams beyond 256, and accepts a new one once one has ended", async () => {
     const { readable, streams, sent } = setUp();
     for (let id = 1; id <= 257; id++) readable.write(encodeFrame(open, id, MODEL));
     await expect.poll(() => sent).toEqual([{ type: reset, stream: 257, length: 0 }]);
@@ -80,7 +80,7 @@ describe("Mux against a hostile relay", () => {
     await expect.poll(() => streams.length).toBe(257);
   });
 
-  it("opens so many streams of a flood at once, and goes on when time has passed", async () => {
+  it("opens a limited number of streams of a flood at once, and continues after a while", async () => {
     const { readable, streams, reason } = setUp();
     const flood = Array.from({ length: 1000 }, (_, n) => [
       encodeFrame(open, n + 1, MODEL),
@@ -97,7 +97,7 @@ describe("Mux against a hostile relay", () => {
     expect(reason()).toBeUndefined();
   });
 
-  it("reads no more of a flood whose answers are not taken", async () => {
+  it("stops reading a flood if its answers are not read", async () => {
     const stuck = new Writable({ write: () => {}, highWaterMark: 1 });
     const { readable } = setUp(stuck);
     const flood = Buffer.concat(
@@ -113,7 +113,7 @@ describe("Mux against a hostile relay", () => {
     expect(stuck.writableLength).toBeLessThan(100_000);
   });
 
-  it("keeps the bytes of a stream that nobody reads, and not the chunks they came in", async () => {
+  it("keeps the bytes of a stream that nobody reads, but not the chunks that contained them", async () => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;
     const { readable, streams } = setUp();
@@ -139,7 +139,7 @@ describe("Mux against a hostile relay", () => {
     await expect.poll(() => read).toBe(2000);
   });
 
-  it("parses one greeting and no other", async () => {
+  it("accepts exactly one greeting", async () => {
     const { readable, hellos, streams } = setUp();
     for (const text of ["one", "two"])
       readable.write(encodeFrame(FrameType.hello, 0, Buffer.from(text)));
@@ -154,7 +154,7 @@ describe("Mux against a hostile relay", () => {
     ["a stream opened twice", [encodeFrame(open, 7, MODEL)]],
     ["a stream of number 0", [encodeFrame(open, 0, MODEL)]],
     ["a stream for no service", [encodeFrame(open, 8)]],
-    ["credit that is no number", [encodeFrame(window, 7, MODEL)]],
+    ["credit that is not a number", [encodeFrame(window, 7, MODEL)]],
     ["a greeting on a stream", [encodeFrame(FrameType.hello, 7)]],
     ["a frame of unknown type", [encodeFrame(99 as FrameType, 7)]],
   ])("closes the link on %s", async (_name, frames) => {
@@ -165,7 +165,7 @@ describe("Mux against a hostile relay", () => {
     expect(streams[0]?.destroyed).toBe(true);
   });
 
-  it("passes over frames for streams that are gone or never were", async () => {
+  it("ignores frames for streams that have ended or never existed", async () => {
     const { readable, reason, streams } = setUp();
     for (const frame of [encodeFrame(data, 3, MODEL), encodeFrame(end, 3), encodeFrame(reset, 3)])
       readable.write(frame);
@@ -188,7 +188,7 @@ describe("a stream of the link", () => {
     await expect.poll(bytes).toBe(WINDOW_BYTES + 5);
   });
 
-  it("grants credit anew only for what was read", async () => {
+  it("grants new credit only for bytes that were read", async () => {
     const { readable, streams, sent } = setUp();
     readable.write(encodeFrame(open, 1, MODEL));
     for (let n = 0; n < 4; n++) readable.write(full(1));
@@ -199,7 +199,7 @@ describe("a stream of the link", () => {
     await expect.poll(() => sent.filter(({ type }) => type === window).length).toBeGreaterThan(0);
   });
 
-  it("is half open: the other side's end leaves ours to go on", async () => {
+  it("is half open: it can still send after the other side has ended", async () => {
     const { readable, streams, sent } = setUp();
     readable.write(encodeFrame(open, 1, MODEL));
     readable.write(encodeFrame(end, 1));

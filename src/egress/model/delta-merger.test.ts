@@ -53,7 +53,7 @@ describe("deltas of one text within a frame", () => {
     expect(passed[1]?.startsWith(`event: ${type}\ndata: {`)).toBe(true);
   });
 
-  it("pass once a frame, however fast they come", () => {
+  it("pass once per frame, however fast they arrive", () => {
     const { passed, push } = merging();
     for (let n = 0; n < 330; n++) {
       push(delta("x"));
@@ -64,7 +64,7 @@ describe("deltas of one text within a frame", () => {
     expect(texts.join("")).toBe("x".repeat(330));
   });
 
-  it("are not held again once nothing comes for a frame", () => {
+  it("are no longer held once nothing arrives for a frame", () => {
     const { passed, push } = merging();
     push(delta("One"));
     vi.advanceTimersByTime(40);
@@ -73,7 +73,7 @@ describe("deltas of one text within a frame", () => {
     expect(passed.at(-1)).toBe(later);
   });
 
-  it("pass one that came alone as it came", () => {
+  it("pass unchanged if only one arrives", () => {
     const { passed, push } = merging();
     const [first, second] = [delta("One"), delta(" two")];
     push(first, second);
@@ -94,7 +94,7 @@ describe("deltas of one text within a frame", () => {
     ]);
   });
 
-  it("join the halves of a character that came apart", () => {
+  it("join the halves of a character that was split", () => {
     const { passed, push } = merging();
     push(delta("a"), delta("\ud83d"), delta("\ude00"));
     vi.advanceTimersByTime(33);
@@ -103,7 +103,7 @@ describe("deltas of one text within a frame", () => {
     });
   });
 
-  it("stay apart beyond a bound, so that no line of Codex's grows too long", () => {
+  it("stay apart beyond a limit, so that no line for Codex grows too long", () => {
     const { passed, push } = merging();
     push(...Array.from({ length: 10 }, () => delta("x".repeat(30_000))));
     vi.advanceTimersByTime(33);
@@ -111,13 +111,13 @@ describe("deltas of one text within a frame", () => {
   });
 });
 
-describe("what is not merged", () => {
+describe("an event that is not merged", () => {
   it.each([
     ["another item", { item_id: "msg_2" }],
     ["another part", { content_index: 1 }],
     ["another kind", { type: "response.refusal.delta" }],
-    ["a field that is not known", { new: true }],
-  ])("is the delta of %s, which passes at once", (_what, more) => {
+    ["an unknown field", { new: true }],
+  ])("may be a delta of %s, which passes at once", (_what, more) => {
     const { passed, push } = merging();
     const events = [delta("a"), delta("b"), delta("c", more)] as const;
     push(...events);
@@ -131,22 +131,22 @@ describe("what is not merged", () => {
     ["data that is not JSON", 'data: {"type":"response.output_text.delta"\n\n'],
     ["a delta that is not text", 'data: {"type":"response.output_text.delta","delta":{}}\n\n'],
     ["nothing but a comment", ": keep-alive\n\n"],
-    ["no words", "data: [DONE]\n\n"],
-  ])("is an event with %s, which passes at once as it is", (_what, event) => {
+    ["no text", "data: [DONE]\n\n"],
+  ])("may have %s, and passes at once unchanged", (_what, event) => {
     const { passed, push } = merging();
     const first = delta("a");
     push(first, event);
     expect(passed.join("")).toBe(first + event);
   });
 
-  it("is an event that is not valid UTF-8", () => {
+  it("may be invalid UTF-8", () => {
     const { merger, passed } = merging();
     const event = Buffer.from(delta("\u00ff"), "latin1");
     merger.push(Buffer.concat([Buffer.from(delta("a")), event, event]));
     expect(passed.join("").endsWith(event.toString("latin1").repeat(2))).toBe(true);
   });
 
-  it("is a long event, whose beginning does not wait for its end", () => {
+  it("may be long, and its beginning does not wait for its end", () => {
     const { passed, push } = merging();
     push(`data: ${"x".repeat(70_000)}`);
     expect(passed.join("")).toHaveLength(70_006);
@@ -154,7 +154,7 @@ describe("what is not merged", () => {
     expect(passed.join("").endsWith("x\n\n")).toBe(true);
   });
 
-  it("is a stream whose lines end in another way: it is late by two frames at most", () => {
+  it("may have unknown line ends, and is at most two frames late", () => {
     const { passed, push } = merging();
     const stream = delta("a").replaceAll("\n", "\r");
     push(stream);
@@ -164,7 +164,7 @@ describe("what is not merged", () => {
   });
 });
 
-it("takes lines that end with CR and LF", () => {
+it("accepts lines that end with CR and LF", () => {
   const { passed, push } = merging();
   push(...["a", "b", "c"].map((text) => delta(text).replaceAll("\n", "\r\n")));
   vi.advanceTimersByTime(33);
@@ -178,7 +178,7 @@ it("leaves no timer behind", () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it("tells the same however the stream is cut, whenever its parts come and whenever it ends", () => {
+it("passes on the same text however the stream is cut, and whenever its parts arrive and it ends", () => {
   const event = fc.oneof(
     { weight: 5, arbitrary: fc.string({ unit: "binary", maxLength: 4 }).map((it) => delta(it)) },
     fc

@@ -19,14 +19,14 @@ function watch() {
   return { told, watch: it };
 }
 
-it("tells of a silence and then of idleness, once each", async () => {
+it("reports a silence and then idleness, once each", async () => {
   const { told } = watch();
   await expect.poll(() => told, { interval: 5 }).toEqual(["silent", "idle"]);
   await sleep(200);
   expect(told).toEqual(["silent", "idle"]);
 });
 
-it("does not take for silence that this process was stopped, and goes on watching", async () => {
+it("does not count a pause of this process as silence, and continues watching", async () => {
   const { told } = watch();
   stopFor(1_400);
   await sleep(0);

@@ -3,7 +3,7 @@ import { codexRequest as request } from "../../../test/support/egress.ts";
 import { checkResponsesRequest } from "./responses-request.ts";
 
 describe("the model of a call", () => {
-  it("is one that the user has chosen", () => {
+  it("must be one that the user has chosen", () => {
     const models = new Set(["gpt-5.5", "mine"]);
     expect(checkResponsesRequest(request(), models).ok).toBe(true);
     expect(checkResponsesRequest(request({ model: "gpt-6-astra" }), models)).toEqual({
@@ -25,20 +25,20 @@ describe("the effort of a call", () => {
     ["the one chosen", { reasoning: { effort: "high" } }, ["high"]],
     ["one of several", { reasoning: { effort: "medium" } }, ["low", "high"]],
     ["a cheaper one", { reasoning: { effort: "low" } }, ["high"]],
-    ["none", { reasoning: null }, ["low"]],
-    ["one that is not known here", { reasoning: { effort: "later" } }, ["later"]],
-  ])("is let through where it is %s", (_, changes, efforts) => {
+    ["absent", { reasoning: null }, ["low"]],
+    ["unknown here", { reasoning: { effort: "later" } }, ["later"]],
+  ])("is allowed if it is %s", (_, changes, efforts) => {
     expect(check(changes, ...efforts)).toMatchObject({ ok: true });
   });
 
   it.each([
-    ["a dearer one", { reasoning: { effort: "xhigh" } }],
-    ["one that is not known here", { reasoning: { effort: "later" } }],
+    ["a more expensive one", { reasoning: { effort: "xhigh" } }],
+    ["unknown here", { reasoning: { effort: "later" } }],
     [
-      "a dearer one that comes with the input",
+      "a more expensive one in the input",
       { input: [{ type: "configuration_update", reasoning: { effort: "xhigh" } }] },
     ],
-  ])("is refused where it is %s", (_, changes) => {
+  ])("is refused if it is %s", (_, changes) => {
     const dear = check({ reasoning: { effort: "low" }, ...changes }, "medium", "high");
     expect(dear).toMatchObject({
       ok: false,
@@ -46,7 +46,7 @@ describe("the effort of a call", () => {
     });
   });
 
-  it("has no other fields beside it in an item", () => {
+  it("may have no other fields beside it in an item", () => {
     const update = (reasoning: object) => ({
       input: [{ type: "configuration_update", reasoning }],
     });

@@ -7,13 +7,13 @@ const said = (content: unknown) => ({ input: [{ type: "message", role: "user", c
 
 describe("a call that Codex makes", () => {
   it.each<[string, object]>([
-    ["with nothing more", {}],
-    ["with text alone", { input: "hi" }],
-    ["with a tier that is none", { service_tier: "auto" }],
+    ["with nothing else", {}],
+    ["with text only", { input: "hi" }],
+    ["with the default service tier", { service_tier: "auto" }],
     ["with an answer in a form", { text: { format: { type: "json_schema", schema: {} } } }],
-    ["without thoughts", { reasoning: null }],
+    ["without reasoning", { reasoning: null }],
     [
-      "with a picture that it carries",
+      "with an embedded picture",
       said([{ type: "input_image", image_url: "data:image/png;base64,AA==" }]),
     ],
     [
@@ -21,7 +21,7 @@ describe("a call that Codex makes", () => {
       { input: [{ type: "function_call_output", call_id: "c", output: "out" }] },
     ],
     [
-      "with a picture that a tool gave",
+      "with a picture from a tool",
       {
         input: [
           {
@@ -33,7 +33,7 @@ describe("a call that Codex makes", () => {
       },
     ],
     [
-      "with thoughts of the model's",
+      "with the model's reasoning",
       {
         input: [
           {
@@ -46,7 +46,7 @@ describe("a call that Codex makes", () => {
       },
     ],
     [
-      "with tools among what is said",
+      "with tools among the messages",
       {
         input: [
           {
@@ -58,7 +58,7 @@ describe("a call that Codex makes", () => {
       },
     ],
     [
-      "whose tools take an address",
+      "with tools that take an address",
       {
         tools: [
           {
@@ -69,7 +69,7 @@ describe("a call that Codex makes", () => {
         ],
       },
     ],
-  ])("is let through, %s", (_name, changes) => {
+  ])("is allowed %s", (_name, changes) => {
     const checked = checkResponsesRequest(request(changes));
     expect(checked.ok && JSON.parse(checked.value.toString())).toEqual(
       JSON.parse(request(changes).toString()),
@@ -77,17 +77,21 @@ describe("a call that Codex makes", () => {
   });
 });
 
-describe("a call that has the endpoint reach out, or outlive the turn, is refused", () => {
+describe("a call that makes the endpoint reach out, or that outlives the turn, is refused", () => {
   it.each<[string, object, string]>([
     [
-      "a server of tools",
+      "an MCP server as a tool",
       { tools: [{ type: "mcp", server_url: "https://evil.example" }] },
       "the tool mcp",
     ],
-    ["a search of the web", { tools: [{ type: "web_search" }] }, "the tool web_search"],
-    ["an old search of the web", { tools: [{ type: "web_search_preview" }] }, "web_search_preview"],
+    ["a web search", { tools: [{ type: "web_search" }] }, "the tool web_search"],
     [
-      "a machine at the endpoint",
+      "a web search of an old version",
+      { tools: [{ type: "web_search_preview" }] },
+      "web_search_preview",
+    ],
+    [
+      "a container at the endpoint",
       { tools: [{ type: "code_interpreter", container: { type: "auto" } }] },
       "code_interpreter",
     ],
@@ -112,16 +116,20 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
       { tools: [{ server_url: "https://evil.example" }] },
       "the tool without a type",
     ],
-    ["a search of tools that runs there", { tools: [{ type: "tool_search" }] }, "tool search"],
-    ["tools that are no list", { tools: { type: "mcp" } }, "its tools is not a list"],
-    ["a tool that is no object", { tools: ["mcp"] }, "not an object"],
     [
-      "tools among what is said",
+      "a tool search that runs at the endpoint",
+      { tools: [{ type: "tool_search" }] },
+      "tool search",
+    ],
+    ["tools that are not a list", { tools: { type: "mcp" } }, "its tools is not a list"],
+    ["a tool that is not an object", { tools: ["mcp"] }, "not an object"],
+    [
+      "tools among the messages",
       { input: [{ type: "additional_tools", tools: [{ type: "mcp" }] }] },
       "the tool mcp",
     ],
     [
-      "tools in what a search found",
+      "tools in a search's result",
       { input: [{ type: "tool_search_output", tools: [{ type: "mcp" }] }] },
       "the tool mcp",
     ],
@@ -136,7 +144,7 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
       "the part image_url",
     ],
     [
-      "a picture of the account's",
+      "a picture from the account's files",
       said([{ type: "input_image", file_id: "file-1" }]),
       "have to fetch",
     ],
@@ -182,12 +190,12 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
       "have to fetch",
     ],
     [
-      "a part that is named like what every object has",
+      "a part that is named like a field of every object",
       said([{ type: "constructor", constructor: "data:" }]),
       "the part constructor",
     ],
     [
-      "an item that is kept there",
+      "an item that is stored at the endpoint",
       { input: [{ type: "item_reference", id: "x" }] },
       "the item item_reference",
     ],
@@ -198,50 +206,54 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
     ],
     ["work in the background", { background: true }, "it has background"],
     ["an earlier answer", { previous_response_id: "resp_1" }, "it has previous_response_id"],
-    ["a conversation of the account's", { conversation: "conv_1" }, "it has conversation"],
-    ["a prompt of the account's", { prompt: { id: "pmpt_1" } }, "it has prompt"],
+    ["a conversation of the account", { conversation: "conv_1" }, "it has conversation"],
+    ["a prompt of the account", { prompt: { id: "pmpt_1" } }, "it has prompt"],
     ["no stream", { stream: false }, "stream of events"],
-    ["an answer that is kept", { store: true }, "store the conversation"],
-    ["an answer that may be kept", { store: undefined }, "store the conversation"],
-    ["an answer that is kept by another word for it", { store: 0 }, "store the conversation"],
-    ["a dearer tier", { service_tier: "priority" }, "it has service_tier with priority"],
-    ["another dearer tier", { service_tier: "flex" }, "it has service_tier with flex"],
-    ["a tier that is no word", { service_tier: ["priority"] }, "service_tier with another value"],
-    ["labels that are kept", { metadata: { a: "b" } }, "it has metadata"],
-    ["somebody's name", { user: "x" }, "it has user"],
-    ["another name of somebody's", { safety_identifier: "x" }, "it has safety_identifier"],
-    ["a larger answer", { max_output_tokens: 1_000_000 }, "it has max_output_tokens"],
-    ["more calls of tools", { max_tool_calls: 1000 }, "it has max_tool_calls"],
-    ["a cut of what is said", { truncation: "auto" }, "it has truncation"],
-    ["options of the stream", { stream_options: { include_obfuscation: false } }, "stream_options"],
-    ["how likely each word was", { top_logprobs: 20 }, "it has top_logprobs"],
-    ["a cache that lasts", { prompt_cache_retention: "24h" }, "it has prompt_cache_retention"],
-    ["several answers", { n: 5 }, "it has n"],
-    ["words that are sampled otherwise", { temperature: 2 }, "it has temperature"],
-    ["instructions of its own", { instructions: "x" }, "it has instructions"],
+    ["an answer that is stored", { store: true }, "store the conversation"],
+    ["an answer that may be stored", { store: undefined }, "store the conversation"],
+    ["an answer that is stored by another value", { store: 0 }, "store the conversation"],
+    ["a more expensive tier", { service_tier: "priority" }, "it has service_tier with priority"],
+    ["another more expensive tier", { service_tier: "flex" }, "it has service_tier with flex"],
     [
-      "what a search at the endpoint found",
+      "a tier that is not a string",
+      { service_tier: ["priority"] },
+      "service_tier with another value",
+    ],
+    ["stored labels", { metadata: { a: "b" } }, "it has metadata"],
+    ["a user's name", { user: "x" }, "it has user"],
+    ["another name of a user", { safety_identifier: "x" }, "it has safety_identifier"],
+    ["a larger answer", { max_output_tokens: 1_000_000 }, "it has max_output_tokens"],
+    ["more tool calls", { max_tool_calls: 1000 }, "it has max_tool_calls"],
+    ["truncated input", { truncation: "auto" }, "it has truncation"],
+    ["stream options", { stream_options: { include_obfuscation: false } }, "stream_options"],
+    ["token probabilities", { top_logprobs: 20 }, "it has top_logprobs"],
+    ["a long-lived cache", { prompt_cache_retention: "24h" }, "it has prompt_cache_retention"],
+    ["several answers", { n: 5 }, "it has n"],
+    ["another temperature", { temperature: 2 }, "it has temperature"],
+    ["instructions of the call's own", { instructions: "x" }, "it has instructions"],
+    [
+      "results of a search at the endpoint",
       { include: ["file_search_call.results"] },
       "it has include",
     ],
     ["a tool at the endpoint that must be used", { tool_choice: { type: "web_search" } }, "choice"],
-    ["metadata in a tree", { client_metadata: { a: { b: "c" } } }, "it has client_metadata"],
-    ["thoughts in another way", { reasoning: { generate_summary: "x" } }, "it has reasoning"],
+    ["nested metadata", { client_metadata: { a: { b: "c" } } }, "it has client_metadata"],
+    ["reasoning in another form", { reasoning: { generate_summary: "x" } }, "it has reasoning"],
     ["a field that every object has", { constructor: "x" }, "it has constructor"],
     ["no model", { model: undefined }, "names no model"],
-    ["a model that is no name", { model: { id: "x" } }, "it has model"],
+    ["a model that is not a string", { model: { id: "x" } }, "it has model"],
     [
-      "an item with a file of the account's",
+      "an item with a file of the account",
       { input: [{ type: "image_generation_call", id: "i", result: "", file_id: "file-1" }] },
       "the item image_generation_call with file_id",
     ],
     [
-      "a text with a file of the account's",
+      "a text with a file of the account",
       said([{ type: "input_text", text: "", file_url: "https://evil.example" }]),
       "the part input_text with file_url",
     ],
     [
-      "a picture in what was thought",
+      "a picture in the reasoning",
       {
         input: [
           {
@@ -252,7 +264,7 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
       },
       "have to fetch",
     ],
-    ["a key that is none", { "\u001b]52;c;x": 1 }, "it has ??52?c?x"],
+    ["a key with control characters", { "\u001b]52;c;x": 1 }, "it has ??52?c?x"],
   ])("%s", (_name, changes, why) => {
     const checked = checkResponsesRequest(request(changes));
     expect(checked).toEqual({
@@ -264,13 +276,13 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
 
   it.each<[string, string]>([
     ["nothing", ""],
-    ["no JSON", "{"],
+    ["invalid JSON", "{"],
     ["a list", "[]"],
     ["null", "null"],
     ["JSON with a comment", '{"stream":true/**/,"background":true}'],
-    ["a million tables", `{"stream":true,"input":[${"{},".repeat(1_000_000)}{}]}`],
+    ["a million objects", `{"stream":true,"input":[${"{},".repeat(1_000_000)}{}]}`],
     [
-      "a nest that is too deep",
+      "too deeply nested arrays",
       `{"stream":true,"text":${"[".repeat(500_000)}${"]".repeat(500_000)}}`,
     ],
   ])("%s", (_name, body) => {
@@ -281,7 +293,7 @@ describe("a call that has the endpoint reach out, or outlive the turn, is refuse
 /** The fields that every call needs. */
 const MUST = '"model":"m","store":false,"stream":true';
 
-describe("what is sent", () => {
+describe("the request that is sent on", () => {
   it("has each key once, so that no other reader finds another request in it", () => {
     const twice = `{${MUST},"tools":[{"type":"mcp"}],"input":[],"tools":[{"type":"custom"}]}`;
     const checked = checkResponsesRequest(Buffer.from(twice));
@@ -292,7 +304,7 @@ describe("what is sent", () => {
     expect(checkResponsesRequest(Buffer.from(hidden)).ok).toBe(false);
   });
 
-  it("is what was checked, whatever the JSON", () => {
+  it("is what was checked, for any JSON", () => {
     fc.assert(
       fc.property(fc.json(), fc.boolean(), (text, isStream) => {
         const tool = `{"type":"function","parameters":${text}}`;
@@ -309,7 +321,7 @@ describe("what is sent", () => {
 });
 
 describe("on the model's port", () => {
-  it("an odd call is refused before the endpoint hears of it", async () => {
+  it("an unusual call is refused before it reaches the endpoint", async () => {
     const odd = request({ tools: [{ type: "mcp", server_url: "https://evil.example" }] });
     let reached = 0;
     const handler = (_: unknown, response: { end: (text: string) => void }) => {
@@ -330,14 +342,14 @@ describe("on the model's port", () => {
     expect(reached).toBe(1);
   });
 
-  it("a packed call is refused", async () => {
+  it("a compressed call is refused", async () => {
     const { link } = await setUpEgress((_, response) => void response.end());
     const answer = await call(link.modelPort, { headers: { "content-encoding": "zstd" } });
     expect(answer).toMatchObject({ status: 415 });
   });
 });
 
-describe("a tool with a field that none of Codex's has", () => {
+describe("a tool with a field that no tool of Codex has", () => {
   it.each([
     ["function", "server_url"],
     ["function", "environment"],
@@ -361,7 +373,7 @@ describe("a tool with a field that none of Codex's has", () => {
       });
   });
 
-  it("is refused in a namespace", () => {
+  it("is also refused in a namespace", () => {
     const tools = [{ type: "function", name: "f", server_url: "https://evil.example" }];
     expect(
       checkResponsesRequest(request({ tools: [{ type: "namespace", name: "n", tools }] })),

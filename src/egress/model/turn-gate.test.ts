@@ -27,7 +27,7 @@ const taking =
   };
 
 describe("limits.tokens_per_turn", () => {
-  it("counts what the answers say that they took", async () => {
+  it("counts the tokens that the answers report", async () => {
     const { link, events } = await setUpEgress(
       taking(() => 600),
       { limits: { maxTokensPerTurn: 1000 } },
@@ -44,14 +44,14 @@ describe("limits.tokens_per_turn", () => {
     );
   });
 
-  it("estimates from sizes where an answer says nothing", async () => {
+  it("estimates from sizes if an answer reports no usage", async () => {
     const { link } = await setUpEgress(sayHello, { limits: { maxTokensPerTurn: 1000 } });
     const body = Buffer.alloc(4000, "a");
     expect(await call(link.modelPort, { body })).toMatchObject({ status: 200 });
     expect((await call(link.modelPort)).body).toContain("limits.tokens_per_turn");
   });
 
-  it("gives back what was estimated too high", async () => {
+  it("returns what was estimated too high", async () => {
     const { link } = await setUpEgress(
       taking(() => 1),
       { limits: { maxTokensPerTurn: 1000 } },
@@ -62,7 +62,7 @@ describe("limits.tokens_per_turn", () => {
       });
   });
 
-  it("counts calls together that have begun together", () => {
+  it("adds up calls that run at the same time", () => {
     const gate = new TurnGate({
       maxRequestsPerTurn: 9,
       maxConcurrent: 9,
@@ -82,7 +82,7 @@ describe("limits.tokens_per_turn", () => {
     expect(places.map((it) => it.checkTokens().ok)).toEqual([false, false]);
   });
 
-  it("refuses a call that has its body when others have spent the rest", async () => {
+  it("refuses a call if others have spent the rest before its body is complete", async () => {
     const { link } = await setUpEgress(sayHello, { limits: { maxTokensPerTurn: 1000 } });
     const slow = connect(link.modelPort, "127.0.0.1");
     const answer = once(slow, "data");
@@ -92,7 +92,7 @@ describe("limits.tokens_per_turn", () => {
     expect(String((await answer)[0])).toMatch(/^HTTP\/1\.1 403 /);
   });
 
-  it("counts what is asked for and not waited for as the most that it can have taken", async () => {
+  it("counts a call that was abandoned as the most it can have used", async () => {
     const { link, events } = await setUpEgress(
       (incoming, response) => void incoming.resume().on("end", () => response.write("data: ")),
       { limits: { maxTokensPerTurn: 1000 } },
@@ -105,7 +105,7 @@ describe("limits.tokens_per_turn", () => {
     expect((await call(link.modelPort)).body).toContain("limits.tokens_per_turn");
   });
 
-  it("counts a call that is broken off", async () => {
+  it("counts a call whose connection breaks", async () => {
     const { link, events } = await setUpEgress(
       (incoming, response) => {
         incoming.resume();
@@ -118,7 +118,7 @@ describe("limits.tokens_per_turn", () => {
     expect((await call(link.modelPort)).body).toContain("limits.tokens_per_turn");
   });
 
-  it("begins anew with the next turn, whatever the last one overdrew", async () => {
+  it("starts from zero in the next turn, however much the last one overdrew", async () => {
     const { link, egress, pass } = await setUpEgress(
       taking(() => 5_000_000),
       { limits: { maxTokensPerTurn: 1000 } },
@@ -166,7 +166,7 @@ describe("limits.bytes_per_turn", () => {
 });
 
 describe("limits.concurrent_requests", () => {
-  it("is named where too many are under way", async () => {
+  it("is named if too many requests run", async () => {
     const { link, events } = await setUpEgress((incoming) => void incoming.resume(), {
       limits: { maxConcurrent: 1 },
     });
@@ -178,7 +178,7 @@ describe("limits.concurrent_requests", () => {
 });
 
 describe("a call that a turn's end cuts off", () => {
-  it("takes nothing from the next turn", () => {
+  it("is not charged to the next turn", () => {
     const gate = new TurnGate({
       maxRequestsPerTurn: 2,
       maxConcurrent: 2,
@@ -211,7 +211,7 @@ describe("turns that Codex begins by itself", () => {
     return undefined;
   };
 
-  it("have the calls of one turn together, and what begins twenty times has no more", () => {
+  it("share the calls of one turn, even if Codex begins twenty of them", () => {
     const gate = new TurnGate(limits);
     const allowance = gate.allowance();
     let passed = 0;
@@ -238,7 +238,7 @@ describe("turns that Codex begins by itself", () => {
   it.each([
     ["bytes", 60, 0],
     ["tokens", 0, 60],
-  ])("have the %s of one turn together", (name, bytes, tokens) => {
+  ])("share the %s of one turn", (name, bytes, tokens) => {
     const gate = new TurnGate(limits);
     const allowance = gate.allowance();
     for (let n = 0; n < 2; n++) {
@@ -251,14 +251,14 @@ describe("turns that Codex begins by itself", () => {
     expect(ask(gate)).toContain(`limits.${name}_per_turn`);
   });
 
-  it("are counted, also where they ask nothing", () => {
+  it("are counted even without a model call", () => {
     const gate = new TurnGate(limits);
     const allowance = gate.allowance();
     for (let n = 0; n < 100; n++) gate.begin(allowance).end();
     expect(allowance.refusal()).toContain("100 turns by itself");
   });
 
-  it("take from no turn of the user's, and leave it nothing", () => {
+  it("share no allowance with the user's turns", () => {
     const gate = new TurnGate(limits);
     const allowance = gate.allowance();
     const query = gate.begin();
@@ -274,7 +274,7 @@ describe("turns that Codex begins by itself", () => {
     expect(ask(gate)).toContain("no turn is running");
   });
 
-  it("go on with all of it when the user was heard of meanwhile", () => {
+  it("get a full allowance again if the user sends something meanwhile", () => {
     const gate = new TurnGate(limits);
     const allowance = gate.allowance();
     const turn = gate.begin(allowance);
@@ -284,7 +284,7 @@ describe("turns that Codex begins by itself", () => {
     expect(allowance.refusal()).toBeUndefined();
   });
 
-  it("pay for a call that their end cuts off", () => {
+  it("are charged for a call that their end cuts off", () => {
     const gate = new TurnGate(limits);
     const allowance = gate.allowance();
     const turn = gate.begin(allowance);

@@ -24,7 +24,7 @@ function answering(status: number, body: string, headers: Record<string, string>
   };
 }
 
-describe("an endpoint's refusal is passed on and told", () => {
+describe("an endpoint's refusal is passed on and reported", () => {
   it.each<[number, string, string]>([
     [
       400,
@@ -88,7 +88,7 @@ describe("an endpoint's refusal is passed on and told", () => {
     });
   });
 
-  it("in one line, without what a terminal would obey", async () => {
+  it("in one line, without control characters", async () => {
     const hostile = JSON.stringify({ error: { message: "a\u001b[2J\nb\u202ec\u0000 naïve 模型" } });
     const { link, events } = await setUpEgress(answering(400, hostile));
     await call(link.modelPort);
@@ -99,7 +99,7 @@ describe("an endpoint's refusal is passed on and told", () => {
   });
 });
 
-describe("an answer that is cut is cut inside, too", () => {
+describe("an answer that is cut is also cut inside", () => {
   it.each<[string, string, "end" | "reset"]>([
     ["in its chunks", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhel", "end"],
     [
@@ -125,7 +125,7 @@ describe("a stream of events", () => {
   const delta = (text: string) =>
     `data: ${JSON.stringify({ type: "response.output_text.delta", item_id: "1", delta: text })}\n\n`;
 
-  it("comes to the sandbox by the frame, not by the token", async () => {
+  it("reaches the sandbox frame by frame, not token by token", async () => {
     const { link } = await setUpEgress((incoming, response) => {
       incoming.resume();
       response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
@@ -143,7 +143,7 @@ describe("a stream of events", () => {
     expect(body.endsWith("data: [DONE]\n\n")).toBe(true);
   });
 
-  it("that is cut passes all that had come", async () => {
+  it("that is cut passes on everything received", async () => {
     const come = [delta("One"), delta(" two"), delta(" three")].join("");
     const head =
       "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n";
@@ -174,14 +174,14 @@ describe("an answer that cannot be passed on is a 502", () => {
       "HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
       "answer",
     ],
-    ["says 101 and stays", "HTTP/1.1 101 x\r\ncontent-length: 0\r\n\r\n", "answer"],
+    ["says 101 and keeps the connection", "HTTP/1.1 101 x\r\ncontent-length: 0\r\n\r\n", "answer"],
     [
       "has a header with a control character",
       "HTTP/1.1 200 x\r\nx-request-id: \x01\r\n\r\n",
       "answer",
     ],
     [
-      "has a transfer coding that packs",
+      "has a compressing transfer coding",
       "HTTP/1.1 200 x\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
       "answer",
     ],
@@ -196,7 +196,7 @@ describe("an answer that cannot be passed on is a 502", () => {
     expect(events.at(-1)).toMatchObject({ type: "model_failed", kind });
   });
 
-  it("that is packed, in which the key would not be found", async () => {
+  it("that is compressed, so that the key would not be found", async () => {
     const packed = gzipSync(`you sent ${KEY}`);
     const { link, events } = await setUpEgress((incoming, response) => {
       incoming.resume();
@@ -255,7 +255,7 @@ describe("an endpoint that cannot be reached is a 502 that says why", () => {
 });
 
 describe("a call that is broken off", () => {
-  it("by Codex ends the one upstream, frees its place and is no failure", async () => {
+  it("by Codex ends the upstream call, frees its place and is not a failure", async () => {
     const closed: Promise<unknown>[] = [];
     const { link, events } = await setUpEgress(
       (incoming, response) => {
@@ -279,7 +279,7 @@ describe("a call that is broken off", () => {
     expect(events.filter(({ type }) => type === "model_failed")).toEqual([]);
   });
 
-  it("by Codex before any answer is no failure either", async () => {
+  it("by Codex before any answer is not a failure either", async () => {
     const { link, events, upstream } = await setUpEgress((incoming) => void incoming.resume());
     const out = open(link.modelPort);
     out.on("error", () => {});
@@ -306,7 +306,7 @@ describe("a call that is broken off", () => {
 });
 
 describe("silence", () => {
-  it("is told once until something comes, and again in the next silence", async () => {
+  it("is reported once until something arrives, and again in the next silence", async () => {
     let say: (text: string) => void = () => {};
     const { link, events } = await setUpEgress(
       (incoming, response) => {
@@ -325,7 +325,7 @@ describe("silence", () => {
     out.destroy();
   });
 
-  it("after the first words cuts the call at its limit", async () => {
+  it("after the first words ends the call at its limit", async () => {
     const { link, events } = await setUpEgress(
       (incoming, response) => {
         incoming.resume();
@@ -339,7 +339,7 @@ describe("silence", () => {
 });
 
 describe("a long answer", () => {
-  it("waits for its reader all the way up", async () => {
+  it("waits for its reader, up to the endpoint", async () => {
     const total = 64 * 1024 ** 2;
     let written: () => number = () => 0;
     const { link } = await setUpEgress((incoming, response) => {
@@ -356,7 +356,7 @@ describe("a long answer", () => {
     expect(read).toBe(total);
   });
 
-  it("may begin before the request is whole, as refusals do", async () => {
+  it("may begin before the request is complete, as refusals do", async () => {
     const { link, events } = await setUpEgress((incoming, response) => {
       response.writeHead(413);
       response.write("too much");

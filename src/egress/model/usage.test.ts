@@ -15,7 +15,7 @@ function read(text: string, places: readonly number[] = []): unknown {
 }
 
 describe("UsageReader", () => {
-  it("finds what an answer took, however the stream was split", () => {
+  it("finds an answer's usage, however the stream is split", () => {
     const text = `data: {"type":"response.output_text.delta","delta":"usage"}\r\n\r\n${done(USAGE)}`;
     fc.assert(
       fc.property(fc.array(fc.nat()), (places) => {
@@ -24,22 +24,22 @@ describe("UsageReader", () => {
     );
   });
 
-  it.each(["response.incomplete", "response.failed"])("in %s, too", (type) => {
+  it.each(["response.incomplete", "response.failed"])("also reads %s", (type) => {
     expect(read(done(USAGE, type))).toEqual({ input: 10, output: 5, total: 15 });
   });
 
-  it("believes no total that is smaller than its parts", () => {
+  it("does not trust a total that is smaller than its parts", () => {
     expect(read(done({ ...USAGE, total_tokens: 1 }))).toMatchObject({ total: 15 });
   });
 
   it.each<[string, string]>([
     ["nothing", ""],
-    ["no JSON", 'data: {"type":"response.completed" "usage"\n'],
+    ["invalid JSON", 'data: {"type":"response.completed" "usage"\n'],
     ["a negative number", done({ ...USAGE, input_tokens: -1_000_000 })],
-    ["words of the model's", `data: ${JSON.stringify({ type: "x", delta: done(USAGE) })}\n`],
+    ["text of the model", `data: ${JSON.stringify({ type: "x", delta: done(USAGE) })}\n`],
     ["an event in the middle", done(USAGE, "response.in_progress")],
     ["a line that is too long", `data: "${"x".repeat(9 * 1024 ** 2)}"${done(USAGE).slice(32)}`],
-  ])("takes nothing from %s", (_name, text) => {
+  ])("reads no usage from %s", (_name, text) => {
     expect(read(text)).toBeUndefined();
   });
 });

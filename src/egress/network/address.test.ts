@@ -14,7 +14,7 @@ describe("an address of the public internet", () => {
     ["the machine itself", "127.0.0.1"],
     ["all of loopback", "127.255.255.254"],
     ["this network", "0.0.0.0"],
-    ["this network's others", "0.1.2.3"],
+    ["other addresses of this network", "0.1.2.3"],
     ["a private network", "10.0.0.1"],
     ["a private network", "172.16.0.1"],
     ["a private network", "172.31.255.255"],
@@ -45,14 +45,14 @@ describe("an address of the public internet", () => {
     ["discard only", "100::1"],
     ["segment routing", "5f00::1"],
     ["an address with a zone", "fe80::1%lo"],
-    ["no address", "example.org"],
+    ["text that is not an address", "example.org"],
     ["nothing", ""],
   ])("is not %s (%s)", (_what, address) => {
     expect(isPublicAddress(address)).toBe(false);
   });
 });
 
-describe("an address near by", () => {
+describe("a nearby address", () => {
   const own = (family: "IPv4" | "IPv6", cidr: string | null, address = cidr?.split("/")[0] ?? "") =>
     ({ family, cidr, address }) as NetworkInterfaceInfo;
   const interfaces = {
@@ -63,14 +63,14 @@ describe("an address near by", () => {
   };
 
   it.each(["198.51.7.9", "198.51.7.200", "2a00:1:2:3::1", "1.2.3.4", "2a09::1", "9.9.9.9"])(
-    "is the machine's own, or of a network that it is on: %s",
+    "is the machine's own, or in a network that it is on: %s",
     (address) => expect(isNear(address, interfaces)).toBe(true),
   );
 
   it.each(["198.51.8.1", "2a00:1:2:4::1", "1.2.3.5", "2a09::2", "9.9.9.8"])(
-    "is none of another network, or of one that is as wide as the world: %s",
+    "is not in another network, or in one that is implausibly wide: %s",
     (address) => expect(isNear(address, interfaces)).toBe(false),
   );
 
-  it("is this very machine's", () => expect(isNear("127.0.0.1")).toBe(true));
+  it("may be this machine's own", () => expect(isNear("127.0.0.1")).toBe(true));
 });

@@ -46,7 +46,7 @@ describe("a ClientHello", () => {
   });
   const named: ClientHello = { state: "whole", serverName: "example.org" };
 
-  it("tells the server's name, as a real client writes it", () => {
+  it("contains the server's name, as a real client writes it", () => {
     expect(readClientHello(hello)).toEqual(named);
     expect(readClientHello(clientHello(serverName("a.org")))).toEqual({
       state: "whole",
@@ -54,16 +54,16 @@ describe("a ClientHello", () => {
     });
   });
 
-  it("may name none", async () => {
+  it("may contain no name", async () => {
     expect(readClientHello(await helloOf(""))).toEqual({ state: "whole", serverName: undefined });
   });
 
-  it("is partial until its last byte has come", () => {
+  it("is partial until its last byte has arrived", () => {
     for (let n = 0; n < hello.length; n++)
       expect(readClientHello(hello.subarray(0, n)), `${n} bytes`).toEqual({ state: "partial" });
   });
 
-  it("is the same however it is cut into records", () => {
+  it("is the same however it is split into records", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 200 }), { maxLength: 10 }), (sizes) => {
         expect(readClientHello(fragmented(hello, sizes))).toEqual(named);
@@ -71,7 +71,7 @@ describe("a ClientHello", () => {
     );
   });
 
-  it("is followed by what is not looked at", () => {
+  it("may be followed by bytes that are not read", () => {
     const early = Buffer.from([23, 3, 3, 0, 1, 0]);
     expect(readClientHello(Buffer.concat([hello, early]))).toEqual(named);
   });
@@ -99,11 +99,11 @@ describe("a ClientHello", () => {
     expect(readClientHello(bytes())).toMatchObject(WRONG);
   });
 
-  it("is never over its bound", () => {
+  it("never exceeds its limit", () => {
     expect(MAX_HELLO_BYTES).toBe(16_384);
   });
 
-  it("with any byte changed is read without an exception, and with one name at most", () => {
+  it("with any byte changed is read without an exception, with at most one name", () => {
     fc.assert(
       fc.property(fc.nat(), fc.integer({ min: 0, max: 255 }), (at, value) => {
         const changed = Buffer.from(hello);

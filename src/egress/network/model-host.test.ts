@@ -4,7 +4,7 @@ import { parseAnswer, raw } from "../../../test/support/egress.ts";
 import { setUpProxy, startSite } from "../../../test/support/proxy.ts";
 
 describe("the model's own host", () => {
-  it("is refused by name on every port, whatever is allowed", async () => {
+  it("is refused by name on every port, even if it is allowed", async () => {
     const { link } = await setUpProxy({
       allow: ["model.test", "model.test:8443"],
       names: { "model.test": [["127.0.0.1"]] },
@@ -16,7 +16,7 @@ describe("the model's own host", () => {
       ).toMatchObject({ status: 403, body: expect.stringContaining("model's endpoint") });
   });
 
-  it("is refused by every loopback address where it is on this machine", async () => {
+  it("is refused by every loopback address if it is on this machine", async () => {
     const { port, requests } = await startSite();
     const hosts = ["127.0.0.1", "127.0.0.2", "[::1]", "localhost", "app.localhost"];
     const { link } = await setUpProxy({

@@ -14,7 +14,7 @@ import { namedSite, setUpProxy, startSite } from "../../../test/support/proxy.ts
 import { isDialable } from "./dial.ts";
 
 describe("a plain request", () => {
-  it("reaches a site that is allowed, with no header that is the proxy's", async () => {
+  it("reaches an allowed site, without headers for the proxy", async () => {
     const { link, requests, at } = await namedSite();
     const answer = await raw(
       link.proxyPort,
@@ -35,7 +35,7 @@ describe("a plain request", () => {
     });
   });
 
-  it("carries bodies of both forms, and several answers' headers of one name", async () => {
+  it("carries bodies of both framings, and repeated headers of answers", async () => {
     const bodies: string[] = [];
     const { link, at } = await namedSite((incoming, response) => {
       incoming.on("data", (chunk: Buffer) => bodies.push(chunk.toString()));
@@ -51,7 +51,7 @@ describe("a plain request", () => {
     expect(answer).toContain("abcde");
   });
 
-  it("waits for leave to send its body, and gets it", async () => {
+  it("waits for 100 Continue before its body, and gets it", async () => {
     const { link, at } = await namedSite();
     const answer = await raw(
       link.proxyPort,
@@ -60,7 +60,7 @@ describe("a plain request", () => {
     expect(answer).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
   });
 
-  it("may have no Host header, and gets that of its target", async () => {
+  it("may lack a Host header, and gets that of its target", async () => {
     const { link, requests, at } = await namedSite();
     await raw(link.proxyPort, `GET http://${at}/ HTTP/1.0\r\n\r\n`);
     expect(requests[0]?.headers.host).toBe(at);
@@ -110,7 +110,7 @@ describe("a plain request", () => {
       (at) => head(at, "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13"),
     ],
     ["asks for HTTP/2 in clear text", 403, (at) => head(at, "connection: upgrade\r\nupgrade: h2c")],
-  ])("is refused where it %s, and does not reach the site", async (_what, status, bytes) => {
+  ])("is refused if it %s, and does not reach the site", async (_what, status, bytes) => {
     const { link, requests, at } = await namedSite();
     expect(parseAnswer(await raw(link.proxyPort, bytes(at))).status).toBe(status);
     expect(requests).toEqual([]);
@@ -118,7 +118,7 @@ describe("a plain request", () => {
     expect(requests).toHaveLength(1);
   });
 
-  it("brings no second one with it, neither behind it nor in its body", async () => {
+  it("smuggles in no second request, neither behind it nor in its body", async () => {
     const { link, requests, at } = await namedSite();
     const one = `GET http://${at}/ HTTP/1.1\r\nhost: ${at}\r\n\r\n`;
     await raw(link.proxyPort, one.repeat(20));
@@ -128,8 +128,11 @@ describe("a plain request", () => {
 
   it.each<[string, string]>([
     ["behind more headers than Node counts", "a:b\r\n".repeat(2100)],
-    ["that it says is the connection's alone", "connection: content-length, transfer-encoding\r\n"],
-  ])("ends where it ended here, by a length %s", async (_what, headers) => {
+    [
+      "that it declares a header of the connection",
+      "connection: content-length, transfer-encoding\r\n",
+    ],
+  ])("ends at the same byte for the site, with a length %s", async (_what, headers) => {
     let heard = "";
     const server = createTcpServer((socket) => {
       socket.on("error", () => {});
@@ -156,13 +159,13 @@ describe("a plain request", () => {
     }
   });
 
-  it("folded over lines is either refused or one header", async () => {
+  it("with a folded header is either refused or has one header", async () => {
     const { link, requests, at } = await namedSite();
     await raw(link.proxyPort, head(at, "x-a: b\r\n host: other.test"));
     for (const { headers } of requests) expect(headers.host).toBe(at);
   });
 
-  it("gets a redirect as it is, and is refused where that leads", async () => {
+  it("gets a redirect unchanged, and is refused at the redirect's target", async () => {
     const { link, at } = await namedSite((_incoming, response) => {
       response.writeHead(302, { location: "http://127.0.0.1:1/secret" }).end();
     });
@@ -172,7 +175,7 @@ describe("a plain request", () => {
     expect(parseAnswer(followed).status).toBe(403);
   });
 
-  it("gets nothing of an answer that switches protocols", async () => {
+  it("receives nothing of an answer that switches protocols", async () => {
     const tcp = createTcpServer((socket) =>
       socket
         .on("error", () => {})
@@ -191,7 +194,7 @@ describe("a plain request", () => {
 });
 
 describe("a name", () => {
-  it("is resolved once, and what was checked is dialled whatever the resolver says next", async () => {
+  it("is resolved once, and the checked address is dialled even if the resolver changes its answer", async () => {
     const { port, requests } = await startSite();
     const { link, asked } = await setUpProxy({
       allow: [`site.test:${port}`, `127.0.0.1:${port}`],
@@ -205,7 +208,7 @@ describe("a name", () => {
     expect(requests).toHaveLength(1);
   });
 
-  it("is not resolved before it is allowed: a question to the resolver carries data, too", async () => {
+  it("is not resolved before it is allowed, because a DNS query can carry data", async () => {
     const { link, asked } = await setUpProxy({ names: { "secret.evil.test": [["192.0.2.1"]] } });
     await raw(link.proxyPort, "CONNECT secret.evil.test:443 HTTP/1.1\r\n\r\n");
     expect(asked).toEqual([]);
@@ -266,7 +269,7 @@ describe("a name", () => {
     ]);
   });
 
-  it("that is unknown is told so", async () => {
+  it("that is unknown is reported as unknown", async () => {
     const { link } = await setUpProxy({ allow: ["nowhere.test"] });
     const answer = await raw(link.proxyPort, "CONNECT nowhere.test:443 HTTP/1.1\r\n\r\n");
     expect(parseAnswer(answer)).toMatchObject({
@@ -277,7 +280,7 @@ describe("a name", () => {
 });
 
 describe("a request that waits for the user", () => {
-  it("goes on when it is allowed, and ends with the permission", async () => {
+  it("continues when it is allowed, and ends with the permission", async () => {
     const sockets: Socket[] = [];
     const port = await listen(
       createTcpServer((socket) => void sockets.push(socket.on("error", () => {}))),
@@ -306,7 +309,7 @@ describe("a request that waits for the user", () => {
   });
 
   it.each(["CONNECT site.test:443 HTTP/1.1\r\n\r\n", "GET http://site.test/ HTTP/1.1\r\n\r\n"])(
-    "is given up when its client goes: %j",
+    "is given up when its client disconnects: %j",
     async (bytes) => {
       let signal: AbortSignal | undefined;
       const { link } = await setUpProxy({
@@ -327,14 +330,14 @@ describe("a request that waits for the user", () => {
     },
   );
 
-  it("is told why it is refused, and what would allow it", async () => {
+  it("gets the reason for a refusal, and the command that would allow it", async () => {
     const { link } = await setUpProxy({});
     const answer = await raw(link.proxyPort, "CONNECT site.test:8443 HTTP/1.1\r\n\r\n");
     expect(answer).toMatch(/^HTTP\/1\.1 403 Forbidden by codex-chat: .*nobody allows it/);
     expect(parseAnswer(answer).body).toContain('network.allow = { "site.test:8443" }');
   });
 
-  it("is told so once more by the proxy itself, since most tools show the status alone", async () => {
+  it("finds the reason again at the proxy's own address, since most tools show only the status", async () => {
     const { link } = await setUpProxy({});
     const about = async () =>
       parseAnswer(await raw(link.proxyPort, "GET / HTTP/1.1\r\nhost: x\r\n\r\n"));

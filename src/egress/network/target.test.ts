@@ -42,7 +42,7 @@ describe("a host", () => {
     ["a null byte", "example.org\0.evil.org"],
     ["letters beyond ASCII", "exämple.org"],
     ["a dot of another script", "example。org"],
-    ["punycode that says nothing", "xn--a.org"],
+    ["punycode that decodes to nothing", "xn--a.org"],
     ["punycode that is ASCII anyway", "xn--example-.org"],
     ["a label that begins with a hyphen", "-a.org"],
     ["a label over 63 letters", `${"a".repeat(64)}.org`],
@@ -70,13 +70,13 @@ describe("a host", () => {
     "example.org:080",
     "a.org:65536",
     "a:b:1",
-  ])("%j is none with a port", (text) => {
+  ])("%j is not a host with a port", (text) => {
     expect(parseTarget(text)).toBeUndefined();
   });
 });
 
 describe("network.allow", () => {
-  it("means ports 80 and 443 by a domain, and only the domain", () => {
+  it("takes a domain for its ports 80 and 443, without its subdomains", () => {
     const list = listOf("example.org");
     expect(has(list, "example.org:443")).toBe(true);
     expect(has(list, "EXAMPLE.ORG.:80")).toBe(true);
@@ -86,7 +86,7 @@ describe("network.allow", () => {
     expect(has(list, "example.org.evil.net:443")).toBe(false);
   });
 
-  it("means by *.domain the names below it, not itself", () => {
+  it("takes *.domain for the names below it, not the domain itself", () => {
     const list = listOf("*.example.org");
     expect(has(list, "a.example.org:443")).toBe(true);
     expect(has(list, "a.b.example.org:443")).toBe(true);
@@ -94,7 +94,7 @@ describe("network.allow", () => {
     expect(has(list, "badexample.org:443")).toBe(false);
   });
 
-  it("means a port alone where one is named", () => {
+  it("takes an entry with a port for that port only", () => {
     const list = listOf("host:8443", "*.example.org:22");
     expect(has(list, "host:8443")).toBe(true);
     expect(has(list, "host:443")).toBe(false);
@@ -102,7 +102,7 @@ describe("network.allow", () => {
     expect(has(list, "a.example.org:443")).toBe(false);
   });
 
-  it("takes an address with its port, and no other spelling of it", () => {
+  it("takes an address with its port, and no other spelling of the address", () => {
     const list = listOf("10.0.0.5:8080", "[2001:db8::5]:443");
     expect(has(list, "10.0.0.5:8080")).toBe(true);
     expect(has(list, "10.0.0.5:80")).toBe(false);
@@ -110,7 +110,7 @@ describe("network.allow", () => {
     expect(has(list, "[2001:DB8:0::5]:443")).toBe(true);
   });
 
-  it("takes names in any script, which are compared as punycode", () => {
+  it("accepts names in any script, and compares them as punycode", () => {
     expect(has(listOf("münchen.de"), "xn--mnchen-3ya.de:443")).toBe(true);
   });
 
@@ -139,7 +139,7 @@ describe("network.allow", () => {
     expect(list).toMatchObject({ ok: false, error: expect.stringContaining(reason) });
   });
 
-  it("would have the entry that it names for a target, and that allows no more", () => {
+  it("names the narrowest entry for a target", () => {
     expect(entryFor({ host: "example.org", port: 443, isAddress: false })).toBe("example.org");
     expect(entryFor({ host: "example.org", port: 8443, isAddress: false })).toBe(
       "example.org:8443",
@@ -147,7 +147,7 @@ describe("network.allow", () => {
     expect(entryFor({ host: "::1", port: 443, isAddress: true })).toBe("[::1]:443");
   });
 
-  it("allows no host more that is spelled otherwise", () => {
+  it("allows no additional host by another spelling", () => {
     const spelled = fc
       .tuple(
         fc.constantFrom("example.org", "a.example.org", "10.0.0.5", "127.0.0.1", "[::1]"),
@@ -174,7 +174,7 @@ describe("network.allow", () => {
     );
   });
 
-  it("reads its own writing as the same target", () => {
+  it("reads a target that it wrote as the same target", () => {
     fc.assert(
       fc.property(
         fc.oneof(

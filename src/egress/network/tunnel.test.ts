@@ -60,7 +60,7 @@ describe("a tunnel", () => {
 
   const HELLO = clientHello(serverName("site.test"));
 
-  it("carries TLS to the server that it was asked for, and everything after", async () => {
+  it("carries TLS to the requested server, and everything after it", async () => {
     const certificates = makeCertificates();
     const site = createTlsServer(
       { key: certificates.serverKey, cert: certificates.server },
@@ -94,13 +94,13 @@ describe("a tunnel", () => {
     ]);
   });
 
-  it("is half open: the client's end leaves the server's answer to come", async () => {
+  it("is half open: the server can still answer after the client has ended", async () => {
     const { link, port } = await echo();
     const answer = await through(link.proxyPort, `site.test:${port}`, [HELLO, "and more"]);
     expect(answer).toContain(`got ${HELLO.length + 8}`);
   });
 
-  it("may be begun in some pieces", async () => {
+  it("may begin in several pieces", async () => {
     const { link, port } = await echo();
     const pieces = Array.from({ length: 12 }, (_, n) => HELLO.subarray(n * 8, n * 8 + 8));
     const answer = await through(link.proxyPort, `site.test:${port}`, pieces);
@@ -116,14 +116,14 @@ describe("a tunnel", () => {
       "names two servers",
       () => [clientHello(Buffer.concat([serverName("site.test"), serverName("b")]))],
     ],
-    ["is no TLS", () => ["GET / HTTP/1.1\r\nhost: other.test\r\n\r\n"]],
+    ["is not TLS", () => ["GET / HTTP/1.1\r\nhost: other.test\r\n\r\n"]],
     ["is SSH", () => ["SSH-2.0-OpenSSH_9.2\r\n"]],
-    ["ends before it is whole", () => [HELLO.subarray(0, 20)]],
+    ["ends before it is complete", () => [HELLO.subarray(0, 20)]],
     [
       "is too long",
       () => [Buffer.concat([Buffer.from([22, 3, 1, 0x40, 0]), Buffer.alloc(20_000, 1)])],
     ],
-  ])("that %s is cut, and the server gets not one byte", async (_what, pieces) => {
+  ])("that %s is cut, and the server gets no byte", async (_what, pieces) => {
     const { link, port, received, events } = await echo();
     const answer = await through(link.proxyPort, `site.test:${port}`, pieces());
     expect(answer).not.toContain("got");
@@ -131,7 +131,7 @@ describe("a tunnel", () => {
     expect(events.at(-1)).toMatchObject({ type: "network_refused", by: "policy" });
   });
 
-  it("to an address needs no server's name, and may name no other", async () => {
+  it("to an address needs no server name, and may not name another server", async () => {
     const { link, port, received } = await echo();
     const plain = clientHello(Buffer.from([0, 23, 0, 0]));
     expect(await through(link.proxyPort, `127.0.0.1:${port}`, [plain])).toContain("got");
@@ -140,13 +140,13 @@ describe("a tunnel", () => {
     expect(received).toEqual([]);
   });
 
-  it("that is never begun is cut after a while", async () => {
+  it("that sends no complete ClientHello is cut after a while", async () => {
     const { link, port, events } = await echo({ helloMs: 30 });
     await through(link.proxyPort, `site.test:${port}`, [HELLO.subarray(0, 10)], false);
     expect(events.at(-1)).toMatchObject({ reason: expect.stringContaining("no TLS ClientHello") });
   });
 
-  it("that carries nothing is cut after a while", async () => {
+  it("that becomes idle is cut after a while", async () => {
     const { link, port, events } = await echo({ connectionIdleMs: 50 });
     await through(link.proxyPort, `site.test:${port}`, [HELLO], false);
     expect(events.at(-1)).toMatchObject({ type: "network_done", cut: "idle" });
@@ -159,7 +159,7 @@ describe("a tunnel", () => {
     expect(events.at(-1)).toMatchObject({ type: "network_done", cut: "bytes" });
   });
 
-  it("has its place among so many, and the next has none until it is gone", async () => {
+  it("takes one of a limited number of places until it ends", async () => {
     const { link, port } = await echo({ maxConnections: 1 });
     const first = connect(link.proxyPort, "127.0.0.1");
     first.write(`CONNECT site.test:${port} HTTP/1.1\r\n\r\n`);

@@ -99,7 +99,7 @@ describe("the key does not come back", () => {
     expect(out.length).toBeLessThan(60);
   });
 
-  it("in any spelling, whatever stands around it and however the stream is split", () => {
+  it("in any spelling, with any text around it and however the stream is split", () => {
     fc.assert(
       fc.property(
         anySpelling,
@@ -121,7 +121,7 @@ describe("the key does not come back", () => {
     );
   });
 
-  it("in pieces of a text that a stream of events carries, each in an event", () => {
+  it("in pieces that are spread over several events of a stream", () => {
     fc.assert(
       fc.property(
         fc.constantFrom("as it is", "\\u00xx for every letter", "base64", "a list of bytes"),
@@ -163,7 +163,7 @@ function textOf(stream: string, id: string): string {
 }
 
 describe("a stream of events", () => {
-  it("goes on at once with every event, and as it came, where there is no key", () => {
+  it("passes every event at once and unchanged if there is no key", () => {
     const redactor = new Redactor(SECRETS);
     redactor.readEvents();
     const words = "All work and no play makes Jack a dull boy, said Sk. He has a task. ".split("");
@@ -174,7 +174,7 @@ describe("a stream of events", () => {
     expect(redactor.end().toString()).toBe("");
   });
 
-  it("holds back an event that ends in the beginning of a key until the next one", () => {
+  it("holds back an event that ends with the beginning of a key until the next one", () => {
     const redactor = new Redactor(SECRETS);
     redactor.readEvents();
     expect(redactor.push(Buffer.from(event("m", "a sk-Cana"))).toString()).toBe("event: x\n");
@@ -182,7 +182,7 @@ describe("a stream of events", () => {
     expect(textOf(next, "m")).toBe("a sk-Canada");
   });
 
-  it("goes on at once where a text has come to its end", () => {
+  it("passes at once at the end of a text", () => {
     const done = (type: string) => `event: ${type}\ndata: ${JSON.stringify({ type })}\n\n`;
     for (const type of ["response.output_text.done", "response.completed"]) {
       const redactor = new Redactor(SECRETS);
@@ -200,7 +200,7 @@ describe("a stream of events", () => {
     expect(Buffer.concat([first, rest]).toString()).not.toContain(KEY.slice(0, 12));
   });
 
-  it("keeps nothing of a line that does not end", () => {
+  it("buffers nothing of a line that does not end", () => {
     const redactor = new Redactor(SECRETS);
     redactor.readEvents();
     let out = 0;
@@ -209,10 +209,10 @@ describe("a stream of events", () => {
   });
 });
 
-describe("looking for it", () => {
+describe("looking for the key", () => {
   it.each<[string, string]>([
     ["prose", "All work and no play makes Jack a dull boy. "],
-    ["what begins like the key", "sk-Canary-0123456789/+abc_XYZ"],
+    ["beginnings of the key", "sk-Canary-0123456789/+abc_XYZ"],
     ["openings of spellings", "\\%&\\u00%4&#1"],
     ["base64", Buffer.from("sk-Canary-0123456789/+abc_XY").toString("base64")],
     ["numbers", "115, 107, 45, "],

@@ -41,7 +41,7 @@ const anyText = fc
   .map((parts) => parts.join(""));
 
 describe("Redactor", () => {
-  it("lets no key through, and gives the same text, however the stream was split", () => {
+  it("lets no key through, and returns the same text, however the stream is split", () => {
     fc.assert(
       fc.property(anyText, fc.array(fc.nat()), (text, places) => {
         const bytes = Buffer.from(text);
@@ -54,7 +54,7 @@ describe("Redactor", () => {
     );
   });
 
-  it("changes nothing in what has no key, whatever its bytes", () => {
+  it("changes nothing in bytes without a key", () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 50 })), (chunks) => {
         const redactor = new Redactor(SECRETS);
@@ -65,7 +65,7 @@ describe("Redactor", () => {
     );
   });
 
-  it("is not outwitted by keys that begin like one another or lie in one another", () => {
+  it("finds keys with a common beginning, and keys that contain one another", () => {
     const anyKey = fc.string({ unit: fc.constantFrom("1", "2"), minLength: 16, maxLength: 20 });
     fc.assert(
       fc.property(
@@ -81,14 +81,14 @@ describe("Redactor", () => {
     );
   });
 
-  it("holds back nothing but what could be the beginning of a key", () => {
+  it("holds back only what could be the beginning of a key", () => {
     const redactor = new Redactor(SECRETS);
     expect(redactor.push(Buffer.from("data: one\n\n")).toString()).toBe("data: one\n\n");
     expect(redactor.push(Buffer.from("data: sk-can")).toString()).toBe("data: ");
     expect(redactor.push(Buffer.from("teen\n\n")).toString()).toBe("sk-canteen\n\n");
   });
 
-  it("takes the better part of a key at the very end for the whole", () => {
+  it("treats the greater part of a key at the very end as the key", () => {
     expect(redact(SECRETS, [Buffer.from(`x ${KEY.slice(0, 20)}`)])).toBe("x [redacted]");
     expect(redact(SECRETS, [Buffer.from("x sk-can")])).toBe("x sk-can");
   });
@@ -100,28 +100,28 @@ describe("Redactor", () => {
     ["in an address", encodeURIComponent(KEY)],
     ["in base64", Buffer.from(KEY).toString("base64")],
     [
-      "in JSON that spells signs by their numbers",
+      "in JSON that escapes signs by their numbers",
       KEY.replace("+", "\\u002B").replace("/", "\\u002F"),
     ],
     [
-      "in JSON that spells them in small letters",
+      "in JSON that escapes signs in lower case",
       KEY.replace("+", "\\u002b").replace("/", "\\u002f"),
     ],
     ["in HTML", KEY.replace("/", "&#x2F;")],
-    ["in an address with small letters", encodeURIComponent(KEY).toLowerCase()],
+    ["in an address in lower case", encodeURIComponent(KEY).toLowerCase()],
     ["in hexadecimal", Buffer.from(KEY).toString("hex")],
-    ["in hexadecimal with capitals", Buffer.from(KEY).toString("hex").toUpperCase()],
+    ["in upper-case hexadecimal", Buffer.from(KEY).toString("hex").toUpperCase()],
     ["in base64 for addresses", Buffer.from(KEY).toString("base64url")],
     ["in base64 of a text around it", Buffer.from(`{"a":"${KEY}"}`).toString("base64")],
     ["in base64 of a text a letter longer", Buffer.from(`{"ab":"${KEY}"}`).toString("base64")],
     ["in base64 of a text two letters longer", Buffer.from(`{"abc":"${KEY}"}`).toString("base64")],
     ["in base64 with its scheme", Buffer.from(`Bearer ${KEY}`).toString("base64")],
-  ])("knows a key %s", (_name, text) => {
+  ])("recognizes a key %s", (_name, text) => {
     expect(redact(SECRETS, [Buffer.from(text)])).toContain("[redacted]");
     expect(new Redactor(SECRETS).text(text)).toContain("[redacted]");
   });
 
-  it("leaves nothing of a key in base64, wherever in a text it stood", () => {
+  it("leaves nothing of a key in base64, at any place in the text", () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), fc.array(fc.nat()), (before, after, places) => {
         const text = Buffer.from(`${before}${KEY}${after}`).toString("base64");
@@ -137,12 +137,12 @@ describe("Redactor", () => {
     );
   });
 
-  it("takes short values for none", () => {
+  it("does not treat short values as keys", () => {
     expect(redact(["x", "none"], [Buffer.from("x is none")])).toBe("x is none");
   });
 });
 
-describe("what is secret about an upstream", () => {
+describe("a secret of an upstream", () => {
   it.each<[string, string, string]>([
     ["a password", "https://name:pass-word-1@api.example/v1", "pass-word-1"],
     ["a password that is escaped", "https://name:pass%2Fword-1@api.example/v1", "pass/word-1"],
@@ -153,18 +153,14 @@ describe("what is secret about an upstream", () => {
       "https://name:pass-word-1@api.example/v1",
       Buffer.from("name:pass-word-1").toString("base64"),
     ],
-    [
-      "a parameter that is named like a key",
-      "https://api.example/?api_key=0123456789",
-      "0123456789",
-    ],
+    ["a parameter with the name of a key", "https://api.example/?api_key=0123456789", "0123456789"],
   ])("is %s in its address", (_name, address, secret) => {
     const echoed = Buffer.from(`you sent ${secret}.`);
     const clean = redact(secretsOf([], new URL(address)), [echoed]);
     expect(clean).toMatch(/^you sent \[redacted\]=*\.$/);
   });
 
-  it("is no parameter that is named otherwise", () => {
+  it("is not a parameter with another name", () => {
     expect(secretsOf([], new URL("https://api.example/?api-version=2025-04-01"))).toEqual([]);
   });
 });
@@ -173,12 +169,12 @@ describe("a key that may be an ordinary word", () => {
   const words = ["anything", "lm-studio", "not-needed", "password", "changeme"];
   const remote = new URL("https://api.example/v1");
 
-  it.each(words)("of this machine's server spoils no answer: %s", (key) => {
+  it.each(words)("for a server on this machine damages no answer: %s", (key) => {
     for (const address of ["http://127.0.0.1:1234/v1", "http://localhost/v1", "http://[::1]/v1"])
       expect(secretsOf([["authorization", `Bearer ${key}`]], new URL(address))).toEqual([]);
   });
 
-  it.each(words)("of another server is taken out as a whole word alone: %s", (key) => {
+  it.each(words)("for another server is removed only as a whole word: %s", (key) => {
     const secrets = secretsOf([["authorization", `Bearer ${key}`]], remote);
     const upper = key.toUpperCase();
     const innocent = `${upper} my${key} ${key}s x-${key} ${Buffer.from(key).toString("base64")}`;
@@ -194,12 +190,12 @@ describe("a key that may be an ordinary word", () => {
     }
   });
 
-  it("is taken out where the server's name need not lead to this machine", () => {
+  it("is removed if the server's name might lead to another machine", () => {
     const base = new URL("http://llm.localhost/v1");
     expect(secretsOf([["authorization", "Bearer password"]], base)).toEqual(["password"]);
   });
 
-  it("of this machine's server is taken out where it is no word", () => {
+  it("for a server on this machine is removed if it is not a word", () => {
     const base = new URL("http://localhost/v1");
     expect(secretsOf([["authorization", "Bearer sk-0123456789abcdef"]], base)).toHaveLength(1);
   });
@@ -210,11 +206,11 @@ describe("a key that is cut in the middle of a text", () => {
   const secrets = secretsOf([["authorization", `Bearer ${key}`]], new URL("https://h.example/v1"));
 
   it.each([
-    ["by dots", `{"m":"bad header: Bearer ${key.slice(0, -2)}... (truncated)"}`],
+    ["before dots", `{"m":"bad header: Bearer ${key.slice(0, -2)}... (truncated)"}`],
     ["in its middle", `key ${key.slice(0, 24)}****${key.slice(-2)}`],
     ["in base64", `${Buffer.from(`x: ${key}`).toString("base64").slice(0, 56)}!... and so on`],
-    ["before the key itself", `${key.slice(0, 30)} ${key}`],
-  ])("is taken out, %s", (_, text) => {
+    ["in front of the whole key", `${key.slice(0, 30)} ${key}`],
+  ])("is removed %s", (_, text) => {
     for (const size of [1, 7, 1000]) {
       const redactor = new Redactor(secrets);
       const parts: Buffer[] = [];
@@ -227,7 +223,7 @@ describe("a key that is cut in the middle of a text", () => {
     }
   });
 
-  it("is left where it is less than tells anything", () => {
+  it("is left if the part is too short to reveal anything", () => {
     const text = `the key that begins with ${key.slice(0, 10)}... is refused`;
     expect(new Redactor(secrets).text(text)).toBe(text);
   });

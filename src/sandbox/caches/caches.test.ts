@@ -10,12 +10,8 @@ it.each<[string, (path: string) => Promise<unknown>, boolean]>([
   ["a file", (path) => writeFile(path, "{}"), true],
   ["a pipe that nobody writes to", (path) => execa("mkfifo", [path]), false],
   ["a link to a device without an end", (path) => symlink("/dev/zero", path), false],
-  [
-    "a file of a terabyte, of which the disk has nothing",
-    (path) => execa("truncate", ["-s", "1T", path]),
-    false,
-  ],
-])("judges by %s in node_modules what is installed there", async (_what, make, isSeed) => {
+  ["a sparse file of a terabyte", (path) => execa("truncate", ["-s", "1T", path]), false],
+])("judges the installed packages by %s in node_modules", async (_what, make, isSeed) => {
   const root = await realpath(await mkdtemp(join(tmpdir(), "codex-chat-caches-")));
   onTestFinished(() => rm(root, { recursive: true, force: true }));
   await mkdir(join(root, "node_modules"));
@@ -26,7 +22,7 @@ it.each<[string, (path: string) => Promise<unknown>, boolean]>([
   expect(planned.caches[0]?.seed !== undefined).toBe(isSeed);
 });
 
-it("keeps as many virtual environments apart as can be mounted, the usual ones first", async () => {
+it("separates as many virtual environments as can be mounted, starting with the usual ones", async () => {
   const root = await realpath(await mkdtemp(join(tmpdir(), "codex-chat-caches-")));
   onTestFinished(() => rm(root, { recursive: true, force: true }));
   const many = Array.from({ length: 300 }, (_, n) => `a/${n}/e`);

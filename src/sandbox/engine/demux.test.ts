@@ -18,7 +18,7 @@ function split(bytes: Buffer, cuts: readonly number[]): Buffer[] {
 }
 
 describe("demux", () => {
-  it("gives the same two streams however the engine's bytes are cut", async () => {
+  it("returns the same two streams however the engine's bytes are cut", async () => {
     const frames = fc.array(fc.tuple(fc.constantFrom(1, 2), fc.string({ unit: "binary" })));
     await fc.assert(
       fc.asyncProperty(frames, fc.array(fc.nat()), async (parts, cuts) => {
@@ -33,7 +33,7 @@ describe("demux", () => {
     );
   });
 
-  it("stops reading the source while a reader is full, and goes on when it reads", async () => {
+  it("stops reading the source while a reader is full, and continues when it reads", async () => {
     let given = 0;
     const payload = Buffer.alloc(64 * 1024, "x");
     async function* endless(): AsyncGenerator<Buffer> {
@@ -51,7 +51,7 @@ describe("demux", () => {
     expect(bytes).toBe(1000 * payload.length);
   });
 
-  it("delivers one stream while the reader of the other was destroyed", async () => {
+  it("delivers one stream after the reader of the other was destroyed", async () => {
     const { stdout, stderr } = demux(
       Readable.from([frame(2, "e".repeat(200_000)), frame(1, "out")]),
     );

@@ -25,7 +25,7 @@ async function hosts(env: Record<string, string>, configured?: string): Promise<
 }
 
 describe("engineHosts", () => {
-  it("takes the configuration before DOCKER_HOST before the docker context", async () => {
+  it("prefers the configuration to DOCKER_HOST, and that to the docker context", async () => {
     const home = await dockerHome("mine", "unix:///run/mine.sock");
     const env = { HOME: home, DOCKER_HOST: "unix:///run/env.sock" };
     expect(await hosts(env, "/run/own.sock")).toEqual(["unix:///run/own.sock"]);
@@ -47,7 +47,7 @@ describe("engineHosts", () => {
     expect(await hosts(env)).toEqual(usual("/run/user/7"));
   });
 
-  it("reads the context that DOCKER_CONTEXT names from where DOCKER_CONFIG says", async () => {
+  it("reads the context of DOCKER_CONTEXT in the directory of DOCKER_CONFIG", async () => {
     const home = await dockerHome("other", "unix:///run/other.sock");
     const env = { HOME: "/nowhere", DOCKER_CONFIG: join(home, ".docker"), DOCKER_CONTEXT: "other" };
     expect(await hosts(env)).toEqual(["unix:///run/other.sock"]);

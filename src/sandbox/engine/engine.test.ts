@@ -34,7 +34,7 @@ describe("findEngine", () => {
     expect(error.message).toContain("mounted from this machine");
   });
 
-  it("says how to come back from a remote engine, by what named it", async () => {
+  it("says how to return from a remote engine, depending on the setting that named it", async () => {
     const result = await findEngine({ env: { DOCKER_HOST: "ssh://user@host" } });
     expect(result).toMatchObject({ ok: false, error: { kind: "engine_remote" } });
     if (!result.ok) expect(result.error.fix).toContain("unset DOCKER_HOST");
@@ -65,7 +65,7 @@ describe("findEngine", () => {
   it.each([
     ["Docker", { SecurityOptions: ["name=seccomp,profile=default", "name=rootless"] }],
     ["Podman Engine", { SecurityOptions: ["name=seccomp"], Rootless: true, PidsLimit: false }],
-  ])("knows a rootless %s, and what it cannot limit", async (product, said) => {
+  ])("recognizes a rootless %s and the limits that it cannot set", async (product, said) => {
     const path = join(await socketDir(), "engine.sock");
     const server = createServer((request, response) => {
       const version = { Version: "4.3.1", Components: [{ Name: product }] };
@@ -81,7 +81,7 @@ describe("findEngine", () => {
     expect(found.value).toMatchObject({ rootless: true, unlimited });
   });
 
-  it("refuses what answers but is no engine", async () => {
+  it("refuses a server that answers but is not an engine", async () => {
     const path = join(await socketDir(), "docker.sock");
     const server = createServer((_request, response) => response.writeHead(404).end("nope"));
     server.listen(path);

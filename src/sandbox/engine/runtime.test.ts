@@ -35,7 +35,7 @@ describe("checkRuntime", () => {
     expect(result.error.fix).toContain("systemctl --user restart docker");
   });
 
-  it("takes of Podman its default runtime only, because its socket heeds no other", async () => {
+  it("accepts only Podman's default runtime, because its socket ignores any other", async () => {
     const runtimes = { runsc: { path: "/no/runsc", args: [] }, crun: { path: "crun", args: [] } };
     const podman = { product: "Podman", defaultRuntime: "crun" };
     const result = await checkRuntime(engineWith(runtimes, podman));
@@ -59,7 +59,7 @@ describe("checkRuntime", () => {
     },
   );
 
-  it("accepts a newer release and one that does not tell its version", async () => {
+  it("accepts a newer release and one without a version", async () => {
     const path = await runtimeSaying("release-20240729.0");
     const known = await checkRuntime(engineWith({ runsc: { path, args: ["--network=none"] } }));
     expect(known).toMatchObject({ ok: true, value: { name: "runsc", release: 20240729 } });

@@ -102,7 +102,7 @@ describe.each<RunByItself>([".exrc", ".nvimrc"])("an %s names", (name) => {
   ])("%j", (...it) => check(name, ...it));
 });
 
-it("names only relative paths below, and comes to an end", () => {
+it("names only relative paths below it, and terminates", () => {
   fc.assert(
     fc.property(
       fc.constantFrom<RunByItself>(".envrc", ".nvim.lua", ".exrc"),

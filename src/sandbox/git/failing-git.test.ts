@@ -48,7 +48,7 @@ async function look(path: string | undefined, variables: Readonly<Record<string,
 const QUESTIONS = [
   ["for the settings", whenAsked("config --list")],
   ["for an included file", whenAsked("config -f")],
-  ["for a path that is to be expanded", whenAsked("config --type=path")],
+  ["to expand a path", whenAsked("config --type=path")],
   ["for the top of the work tree", whenAsked("rev-parse --show-toplevel")],
   ["for the index", whenAsked("ls-files")],
   ["for the common directory", whenAsked("rev-parse --git-common-dir")],
@@ -56,7 +56,7 @@ const QUESTIONS = [
 
 describe("a git that does not answer", () => {
   describe.each(QUESTIONS)("when it is asked %s", (_question, when) => {
-    it.each(Object.entries(GIT_FAILURES))("refuses the project where git %s", async (_how, how) => {
+    it.each(Object.entries(GIT_FAILURES))("refuses the project if git %s", async (_how, how) => {
       for (const place of ["project", "inner"]) {
         const inPlace = `${when} && [ "\${PWD##*/}" = ${place} ]`;
         const found = await look(await failingGit(base, how, inPlace));
@@ -66,7 +66,7 @@ describe("a git that does not answer", () => {
   });
 
   it.each(["config --list", "rev-parse --show-toplevel"])(
-    "refuses the project where the user's own variables count and it is asked for %s",
+    "refuses the project if the user's own variables apply and it is asked for %s",
     async (words) => {
       const variables = { GIT_DIR: join(root, ".git"), GIT_WORK_TREE: root };
       expect(await look(undefined, variables)).toMatchObject({ ok: true });
@@ -76,7 +76,7 @@ describe("a git that does not answer", () => {
     },
   );
 
-  it("refuses a project without a repository, where the user's settings decide", async () => {
+  it("refuses a project without a repository, since the user's settings still apply", async () => {
     const plain = join(base, "plain");
     await mkdir(plain, { recursive: true });
     vi.stubEnv("PATH", await failingGit(base, GIT_FAILURES["could not be started"]));

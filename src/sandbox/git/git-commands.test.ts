@@ -110,7 +110,7 @@ describe("the files that a command of git's configuration uses", () => {
     ["nvim --cmd 'source tools/fmt'", "tools/fmt"],
     ["~/other/tools/fmt", "tools/fmt"],
     ["cd ~/other && tools/fmt", "tools/fmt"],
-  ])("are found in the words of %s", async (command, file) => {
+  ])("are found in the arguments of %s", async (command, file) => {
     const { home, top, ask } = await project();
     await mkdir(join(top, "tools dir"));
     await writeFile(join(top, "tools dir/x y"), "");
@@ -156,7 +156,7 @@ describe("the files that a command of git's configuration uses", () => {
     expect(await ask(command)).toMatchObject({ isUnclear: true });
   });
 
-  it("are what a pattern matches now", async () => {
+  it("are those that a pattern matches now", async () => {
     const { top, ask } = await project();
     await writeFile(join(top, "tools/a.sh"), "");
     const found = { files: ["tools/a.sh"], isUnclear: true };
@@ -165,7 +165,7 @@ describe("the files that a command of git's configuration uses", () => {
     expect(await ask("sh /etc/*.sh")).toEqual({ files: [], isUnclear: false });
   });
 
-  it("are found through the home of a user who is named", async () => {
+  it("are found through the home of a named user", async () => {
     const { ask } = await project();
     // Root's home is no part of the project.
     expect(await ask("~root/tools/fmt")).toEqual({ files: [], isUnclear: false });
@@ -176,10 +176,13 @@ describe("the files that a command of git's configuration uses", () => {
     "TOP/tools/absent",
     "./absent --now",
     "make -C ./tools",
-  ])("are called unclear where it names the project and nothing is found: %s", async (command) => {
-    const { ask } = await project();
-    expect(await ask(command)).toEqual({ files: [], isUnclear: true });
-  });
+  ])(
+    "are called unclear if the command names the project and nothing is found: %s",
+    async (command) => {
+      const { ask } = await project();
+      expect(await ask(command)).toEqual({ files: [], isUnclear: true });
+    },
+  );
 
   it.each([
     "log --graph --format='%h %s' origin/main..HEAD",
@@ -218,7 +221,7 @@ describe("the files that a command of git's configuration uses", () => {
     "sed 's/password=.*/password=x/'",
     "vimdiff $LOCAL $REMOTE",
     'meld "$LOCAL" "$BASE" "$REMOTE" --output "$MERGED"',
-  ])("are none in %s", async (command) => {
+  ])("do not exist in %s", async (command) => {
     const { top, ask } = await project();
     for (const dir of ["store", "code", "delta", "less", "origin"]) {
       await mkdir(join(top, dir));
@@ -229,7 +232,7 @@ describe("the files that a command of git's configuration uses", () => {
     expect(await ask(command)).toEqual({ files: [], isUnclear: false });
   });
 
-  it("are where a link leads to, and the link makes them unclear", async () => {
+  it("are found at a link's target, and the link makes them unclear", async () => {
     const { top, home, ask } = await project();
     await symlink("tools", join(top, "scripts"));
     expect(await ask("scripts/fmt")).toEqual({ files: ["tools/fmt"], isUnclear: true });
@@ -238,7 +241,7 @@ describe("the files that a command of git's configuration uses", () => {
     expect(await ask("~/bin/fmt")).toEqual({ files: ["tools/fmt"], isUnclear: false });
   });
 
-  itUnlessRoot("are not taken for absent in a closed directory", async () => {
+  itUnlessRoot("do not count as absent if their directory is closed", async () => {
     const { top, ask } = await project();
     await chmod(join(top, "tools"), 0o444);
     onTestFinished(() => chmod(join(top, "tools"), 0o755));

@@ -24,7 +24,7 @@ async function found(options: WalkOptions = {}) {
 }
 
 describe("the git directories in a project", () => {
-  it("are those of nested, bare, separate and odd-named repositories, and `.git` files", async () => {
+  it("include nested, bare, separate and unusually named repositories, and `.git` files", async () => {
     await init("vendor/inner");
     await init("a b/ünïcode");
     await init("deep/er/store.git", "--bare");
@@ -47,21 +47,21 @@ describe("the git directories in a project", () => {
     ]);
   });
 
-  it("are not looked for behind links, nor in other git directories", async () => {
+  it("are not searched for behind links or in other git directories", async () => {
     await init("one");
     await symlink(join(root, "one"), join(root, "linked"));
     await init("one/.git/inner");
     expect((await found()).found.map((it) => it.name)).toEqual(["one/.git"]);
   });
 
-  it("are told of where a `.git` is a link, which cannot be made read-only", async () => {
+  it("are reported if a `.git` is a link, which cannot be made read-only", async () => {
     await init("one");
     await mkdir(join(root, "two"));
     await symlink("../one/.git", join(root, "two/.git"));
     expect((await found()).notes).toEqual([expect.stringContaining("two/.git is a symbolic link")]);
   });
 
-  it("are found beside what makes the project look like one, and so are those of others", async () => {
+  it("are found even if the project looks like one, as are those of other tools", async () => {
     for (const name of ["HEAD", "commondir"]) await writeFile(join(root, name), "");
     await init("inner");
     await mkdir(join(root, "deep/.hg"), { recursive: true });
@@ -71,7 +71,7 @@ describe("the git directories in a project", () => {
     ]);
   });
 
-  it("are a problem where the path is not UTF-8", async () => {
+  it("are reported if their path is not UTF-8", async () => {
     const dir = Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0xff, 0x2f])]);
     await mkdir(dir);
     await mkdir(Buffer.concat([dir, Buffer.from(".git")]));
@@ -81,7 +81,7 @@ describe("the git directories in a project", () => {
     });
   });
 
-  it("are a problem where there is more to look at than the bounds allow", async () => {
+  it("are reported as incomplete if the search exceeds its limits", async () => {
     for (let n = 0; n < 20; n++) await writeFile(join(root, `file-${n}`), "");
     expect(await findGitDirs(root, { bounds: { entries: 10 } })).toMatchObject({
       ok: false,
@@ -89,7 +89,7 @@ describe("the git directories in a project", () => {
     });
   });
 
-  it("come with the installed packages that share files with a store", async () => {
+  it("are listed with installed packages that share files with a store", async () => {
     for (const dir of ["services/api/.venv/lib", "apart/node_modules/x", "store"])
       await mkdir(join(root, dir), { recursive: true });
     await writeFile(join(root, "store/a.py"), "");
@@ -98,7 +98,7 @@ describe("the git directories in a project", () => {
     expect((await found()).hardLinked).toEqual(["services/api/.venv"]);
   });
 
-  it("come with the virtual environments, by whatever name", async () => {
+  it("are listed with virtual environments of any name", async () => {
     for (const dir of [
       "env/bin",
       "a/b/my py/bin",

@@ -51,8 +51,8 @@ async function onTerminal(command: string, cwd: string) {
   return execa("script", ["-qec", command, "/dev/null"], { cwd, env, reject: false, all: true });
 }
 
-describe("a question to git that failed", () => {
-  it("is shown as a command that runs nothing of the repository and shows the error", async () => {
+describe("a failed question to git", () => {
+  it("is shown as a command that reproduces the error and runs nothing of the repository", async () => {
     const { marks } = await hostile();
     // What such a command runs without the bounds.
     await onTerminal("git ls-files --stage; git status", root);
@@ -72,7 +72,7 @@ describe("a question to git that failed", () => {
     expect(await marks()).toEqual([]);
   });
 
-  it("is shown so for settings as well, whose list goes to a pager", async () => {
+  it("is shown in the same way for settings, whose list goes to a pager", async () => {
     const { marks } = await hostile();
     await git(root, "config", "include.path", "broken");
     await onTerminal("git config --list", root);
@@ -104,7 +104,7 @@ describe("answers of git", () => {
     });
   });
 
-  it("are bounded where the configuration includes without end", async () => {
+  it("are limited if the configuration includes files without end", async () => {
     const lines = Array.from(
       { length: 120 },
       (_, n) => `[includeIf "onbranch:x${n}"]\n\tpath = ~/${n}.conf\n`,
@@ -116,7 +116,7 @@ describe("answers of git", () => {
     });
   });
 
-  it("name all work trees, wherever the question is asked", async () => {
+  it("name all work trees, from any of them", async () => {
     await git(root, "commit", "-q", "--allow-empty", "-m", "first");
     const trees = [root, join(base, "side"), join(root, "in\nside")];
     for (const tree of trees.slice(1)) await git(root, "worktree", "add", "-q", "--detach", tree);

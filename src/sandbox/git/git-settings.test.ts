@@ -44,8 +44,8 @@ beforeEach(async () => {
   await git("init", "-q", "-b", "main");
 });
 
-describe("what git's settings name in a project", () => {
-  it("is found in a directory with a blank in its name, however it is quoted", async () => {
+describe("a file in a project that git's settings name", () => {
+  it("is found with any quoting in a directory with a blank in its name", async () => {
     await files("tools/fmt.sh", "tools/sign", "tools/ask");
     await git("config", "filter.x.clean", `'${root}/tools/fmt.sh' %f`);
     // Started by no shell.
@@ -54,7 +54,7 @@ describe("what git's settings name in a project", () => {
     expect((await obeyed()).names.toSorted()).toEqual(["tools/ask", "tools/fmt.sh", "tools/sign"]);
   });
 
-  it("is nothing for ordinary settings, whatever the sources are called", async () => {
+  it("is not found for ordinary settings, even in oddly named sources", async () => {
     await files("store/index.js", "code/package.json", "log.ts", "less.py", "delta/__main__.py");
     await git("config", "credential.helper", "store");
     await git("config", "core.editor", "code --wait");
@@ -80,7 +80,7 @@ describe("what git's settings name in a project", () => {
     ["alias.x", "submodule foreach 'sh $toplevel/Tools/Key.sh'"],
     ["core.editor", "sh -c 'exec \"$0/Tools/Key.sh\"' ~/my\\ \\(old\\)\\ proj"],
     ["some.future.key", "'Tools/Key.sh' now"],
-  ])("is the file of %s = %s", async (key, value) => {
+  ])("is found for %s = %s", async (key, value) => {
     await files("Tools/Key.sh");
     await git("config", key, value);
     const { names, notes } = await obeyed();
@@ -89,7 +89,7 @@ describe("what git's settings name in a project", () => {
     else expect({ names, notes }).toEqual({ names: ["Tools/Key.sh"], notes: [] });
   });
 
-  it.each(["alias.pager", "alias.x.command"])("is what %s says to git", async (key) => {
+  it.each(["alias.pager", "alias.x.command"])("is found for %s, as git reads it", async (key) => {
     await files("hooks/pre-commit", "a dir/hooks/pre-push");
     await git("config", key, "-c core.hooksPath=hooks -c 'core.attributesFile=a dir' commit");
     expect(await obeyed()).toEqual({ names: ["hooks", "a dir"], notes: [] });
@@ -100,14 +100,14 @@ describe("what git's settings name in a project", () => {
     ["ssh", "key::ssh-ed25519 mine.pub", []],
     ["openpgp", "mine.pub", []],
     ["openpgp", "./mine.pub", ["mine.pub"]],
-  ])("is a signing key, with gpg.format=%s and %s: %j", async (format, key, names) => {
+  ])("may be a signing key, with gpg.format=%s and %s: %j", async (format, key, names) => {
     await files("mine.pub");
     await git("config", "gpg.format", format);
     await git("config", "user.signingKey", key);
     expect(await obeyed()).toEqual({ names, notes: [] });
   });
 
-  it("is told of a path that git cannot expand, and the others count", async () => {
+  it("is found even beside a path that git cannot expand, which is reported", async () => {
     await files("attributes");
     await writeFile(
       join(root, ".git/config"),
@@ -124,7 +124,7 @@ describe("what git's settings name in a project", () => {
     "onbranch:release",
     "hasconfig:remote.*.url:https://example.com/**",
     "gitdir:~/elsewhere/",
-  ])("is what would be in force where %s holds", async (condition) => {
+  ])("is found for settings that apply if %s holds", async (condition) => {
     await files("tools/hooks/pre-push", "more.conf", "tools/pager.sh");
     await writeFile(join(root, "tools/pager.sh"), "");
     // A file outside, and one in the project that it includes on another condition.
@@ -139,7 +139,7 @@ describe("what git's settings name in a project", () => {
     expect(notes).toEqual([]);
   });
 
-  it("does not take a repository for bare that would be so on another branch", async () => {
+  it("is found in a repository that would be bare on another branch", async () => {
     await git("commit", "-q", "--allow-empty", "-m", "first");
     await git("clone", "-q", root, join(home, "library"));
     await git(
@@ -157,7 +157,7 @@ describe("what git's settings name in a project", () => {
     expect(await obeyed()).toEqual({ names: ["lib/.git"], notes: [] });
   });
 
-  it("is refused where such a file cannot be read by git", async () => {
+  it("leads to a refusal if git cannot read an included file", async () => {
     await files("more.conf");
     await git("config", "includeIf.onbranch:x.path", "../more.conf");
     await writeFile(join(root, "more.conf"), "[broken");
@@ -167,7 +167,7 @@ describe("what git's settings name in a project", () => {
     });
   });
 
-  it("lies below the work tree that core.worktree names", async () => {
+  it("is found below the work tree that core.worktree names", async () => {
     await files("src/hooks/pre-commit", "hooks/pre-commit", "src/run.sh");
     await git("config", "core.worktree", "../src");
     await git("config", "core.hooksPath", "hooks");
@@ -175,7 +175,7 @@ describe("what git's settings name in a project", () => {
     expect(await obeyed()).toEqual({ names: ["src/hooks", "src/run.sh"], notes: [] });
   });
 
-  it("is what the environment's git directory and work tree say, too", async () => {
+  it("is also found with the environment's git directory and work tree", async () => {
     await files("src/pager.sh", "hooks/pre-commit");
     await git("config", "core.hooksPath", "hooks");
     await git("init", "-q", "--bare", join(home, "own.git"));
@@ -196,14 +196,14 @@ describe("what git's settings name in a project", () => {
     expect((await obeyed()).notes).toEqual([expect.stringContaining("bad config line")]);
   });
 
-  it("does not depend on the file that GIT_CONFIG names", async () => {
+  it("is independent of the file that GIT_CONFIG names", async () => {
     await files("hooks/pre-commit");
     await git("config", "core.hooksPath", "hooks");
     vi.stubEnv("GIT_CONFIG", "/dev/null");
     expect(await obeyed()).toEqual({ names: ["hooks"], notes: [] });
   });
 
-  it("is found with a git that lists no work trees with zeros", async () => {
+  it("is found with a git that cannot list work trees with zeros", async () => {
     await git("commit", "-q", "--allow-empty", "-m", "first");
     await git("worktree", "add", "-q", "--detach", 'trees/odd "name"\nhere');
     const bin = join(home, "bin");

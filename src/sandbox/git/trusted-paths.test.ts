@@ -42,8 +42,8 @@ beforeEach(async () => {
   root = await repository(join(base, "project"));
 });
 
-describe("what the user's git obeys in a project", () => {
-  it("is nothing where its configuration names nothing there", async () => {
+describe("the paths in a project that the user's git obeys", () => {
+  it("do not exist if the configuration names none", async () => {
     expect(await obeyed()).toEqual({
       names: [],
       parentDirs: [],
@@ -53,7 +53,7 @@ describe("what the user's git obeys in a project", () => {
     });
   });
 
-  it("is nothing where there is no repository, whatever lies above", async () => {
+  it("do not exist without a repository, even inside another one", async () => {
     await git(root, "config", "core.hooksPath", "hooks");
     await mkdir(join(root, "inner/hooks"), { recursive: true });
     root = join(root, "inner");
@@ -66,7 +66,7 @@ describe("what the user's git obeys in a project", () => {
     });
   });
 
-  it("is its hooks, what it includes and the scripts that it runs, and what is above them", async () => {
+  it("are its hooks, included files and scripts, and the directories above them", async () => {
     await mkdir(join(root, "tools/hooks"), { recursive: true });
     for (const name of ["tools/diff.py", "team.gitconfig", "unused.py"])
       await writeFile(join(root, name), "");
@@ -83,7 +83,7 @@ describe("what the user's git obeys in a project", () => {
     });
   });
 
-  it("is not what it names outside of the project", async () => {
+  it("do not include paths outside the project", async () => {
     await git(root, "config", "core.hooksPath", "../hooks");
     await git(root, "config", "core.attributesFile", "/etc/attributes");
     await git(root, "config", "include.path", "~/more.gitconfig");
@@ -96,7 +96,7 @@ describe("what the user's git obeys in a project", () => {
     });
   });
 
-  it("is told of where it is not there, or is reached by a link", async () => {
+  it("are reported if they are missing, or are reached through a link", async () => {
     await mkdir(join(root, "real"));
     await symlink("real", join(root, "linked"));
     await git(root, "config", "core.hooksPath", "linked");
@@ -110,7 +110,7 @@ describe("what the user's git obeys in a project", () => {
     ]);
   });
 
-  it("is the pointers of submodules and worktrees, and a submodule that is not checked out", async () => {
+  it("include the pointers of submodules and worktrees, and a submodule that is not checked out", async () => {
     const library = await repository(join(base, "library"));
     for (const path of ["deps/a/lib", "deps/b"]) await git(root, "submodule", "add", library, path);
     await git(root, "commit", "-qm", "submodules");
@@ -140,7 +140,7 @@ describe("what the user's git obeys in a project", () => {
     });
   });
 
-  it("is what links in git's own directory and in its hooks lead to", async () => {
+  it("include the targets of links in git's own directory and in its hooks", async () => {
     await mkdir(join(root, "scripts"));
     for (const name of ["hook", "attributes"]) await writeFile(join(root, "scripts", name), "");
     await symlink("../../scripts/hook", join(root, ".git/hooks/pre-commit"));
@@ -148,14 +148,14 @@ describe("what the user's git obeys in a project", () => {
     expect([...(await obeyed()).names].sort()).toEqual(["scripts/attributes", "scripts/hook"]);
   });
 
-  it("is what a repository around the project names in it", async () => {
+  it("include paths that a repository around the project names", async () => {
     await mkdir(join(root, "app/hooks"), { recursive: true });
     await git(root, "config", "core.hooksPath", "app/hooks");
     root = join(root, "app");
     expect((await obeyed()).names).toEqual(["hooks"]);
   });
 
-  it("is not asked of a nested repository that git refuses to work in, which is told", async () => {
+  it("leave out a nested repository that git refuses to work in, which is reported", async () => {
     await repository(join(root, "inner"));
     await writeFile(join(root, "inner/.git/config"), "[broken");
     const found = await gitTrustedPaths(root, { nested: ["inner"] });
@@ -165,7 +165,7 @@ describe("what the user's git obeys in a project", () => {
     });
   });
 
-  it("is told of a submodule whose directory is gone", async () => {
+  it("leave out a submodule whose directory is gone, which is reported", async () => {
     await git(root, "submodule", "add", await repository(join(base, "library")), "lib");
     await git(root, "commit", "-qm", "submodule");
     await rm(join(root, "lib"), { recursive: true });

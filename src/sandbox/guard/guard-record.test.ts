@@ -26,8 +26,8 @@ async function merge(
   return mergeGuard(now, { protected: [...before], made: [] }, async (name) => there[name]);
 }
 
-describe("what was protected before", () => {
-  it("stays protected although nothing names it any more", async () => {
+describe("a path that was protected before", () => {
+  it("stays protected even if nothing names it any longer", async () => {
     const merged = await merge([], [directory(".githooks")], { ".githooks": "directory" });
     expect(merged).toMatchObject({
       ok: true,
@@ -35,7 +35,7 @@ describe("what was protected before", () => {
     });
   });
 
-  it("is told of once where it is gone, and protected again when it is back", async () => {
+  it("is reported once if it is gone, and protected again when it is back", async () => {
     const gone = await merge([], [file(".envrc")]);
     if (!gone.ok) throw new Error(gone.error.reason);
     expect(gone.value.protected).toEqual([]);
@@ -50,7 +50,7 @@ describe("what was protected before", () => {
     ["git's own directory is gone", directory(".git"), undefined, "now it is gone"],
     ["a file has become a link", file(".envrc"), "other", "now it is a link or reached by one"],
     ["a directory has become a file", directory(".husky"), "file", "now it is a file"],
-  ])("is a refusal where %s", async (_what, before, now, words) => {
+  ])("leads to a refusal if %s", async (_what, before, now, words) => {
     expect(await merge([], [before], { [before.name]: now })).toMatchObject({
       ok: false,
       error: {
@@ -60,12 +60,12 @@ describe("what was protected before", () => {
     });
   });
 
-  it("is a refusal where what is found now is of another kind", async () => {
+  it("leads to a refusal if it is now of another kind", async () => {
     expect((await merge([file(".git")], [directory(".git")])).ok).toBe(false);
   });
 });
 
-describe("the record", () => {
+describe("the record of protected paths", () => {
   async function stateDir(): Promise<string> {
     const dir = await mkdtemp(join(tmpdir(), "codex-chat-record-"));
     onTestFinished(() => rm(dir, { recursive: true, force: true }));
@@ -73,7 +73,7 @@ describe("the record", () => {
   }
   const record: GuardRecord = { protected: [directory(".git"), file("a b/ü")], made: [] };
 
-  it("is absent before the first start, and then what was written, for this user only", async () => {
+  it("is absent before the first start, then as written and readable by this user only", async () => {
     const dir = await stateDir();
     expect(await readGuardRecord(dir)).toEqual({ ok: true, value: undefined });
     expect(await readGuardRecord(join(dir, "absent"))).toEqual({ ok: true, value: undefined });
@@ -83,7 +83,7 @@ describe("the record", () => {
   });
 
   it.each(["", "{}", "not JSON", '{"protected":[{"name":""}],"made":[]}'])(
-    "is a refusal where it reads %j",
+    "leads to a refusal if it contains %j",
     async (text) => {
       const dir = await stateDir();
       await writeFile(join(dir, "protected.json"), text);
@@ -93,14 +93,14 @@ describe("the record", () => {
     },
   );
 
-  it("is a refusal where it is a link", async () => {
+  it("leads to a refusal if it is a link", async () => {
     const dir = await stateDir();
     await writeGuardRecord(await stateDir(), record);
     await symlink("/dev/zero", join(dir, "protected.json"));
     expect((await readGuardRecord(dir)).ok).toBe(false);
   });
 
-  itUnlessRoot("is a refusal where it cannot be read", async () => {
+  itUnlessRoot("leads to a refusal if it cannot be read", async () => {
     const dir = await stateDir();
     await writeGuardRecord(dir, record);
     await chmod(join(dir, "protected.json"), 0);
@@ -108,7 +108,7 @@ describe("the record", () => {
     expect(read.ok ? "" : read.error.message).toContain("EACCES");
   });
 
-  it("keeps what came up while an agent worked apart, and what the user has let go", async () => {
+  it("tells the agent's own repositories from others, and forgets unprotected paths", async () => {
     const [dir, root] = [await stateDir(), await stateDir()];
     await writeGuardRecord(dir, record);
     await mkdir(join(root, "its/.git/objects"), { recursive: true });

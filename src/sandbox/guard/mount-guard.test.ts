@@ -35,7 +35,7 @@ describe("watchGuarded", () => {
     ],
     ["a removed file", (root) => rm(join(root, ".envrc")), ".envrc"],
     [
-      "a directory made anew",
+      "a directory that is created again",
       async (root) => {
         await rename(join(root, ".git"), join(root, ".git2"));
         await mkdir(join(root, ".git"));
@@ -48,7 +48,7 @@ describe("watchGuarded", () => {
     expect(await guard.lost).toBe(lost);
   });
 
-  it("notices what was replaced before it began to watch", async () => {
+  it("notices a file that was replaced before it began to watch", async () => {
     const { root } = await guarded();
     const before = await identities(root);
     await rm(join(root, ".envrc"));
@@ -79,14 +79,14 @@ describe("watchGuarded", () => {
     expect(lost).toBe(".git");
   });
 
-  it("asks for the mount where a directory's attributes or its name were changed", async () => {
+  it("checks the mount if a directory's attributes or name were changed", async () => {
     const { root, guard } = await guarded(async () => false);
     await rename(join(root, ".git"), join(root, ".git2"));
     await rename(join(root, ".git2"), join(root, ".git"));
     expect(await guard.lost).toBe(".git");
   });
 
-  it("notices a replacement that the kernel's queue had no room for", async () => {
+  it("notices a replacement that overflowed the kernel's queue", async () => {
     const { root, guard } = await guarded();
     const most = Number(await readFile("/proc/sys/fs/inotify/max_queued_events", "utf8"));
     // At once, so that no event is taken out of the queue meanwhile.

@@ -32,7 +32,7 @@ describe("followBuild", () => {
     expect(end.lastLines.at(-1)).toBe("line 29");
   });
 
-  it("takes a stream that breaks off for a failure", async () => {
+  it("treats a stream that breaks off as a failure", async () => {
     async function* broken(): AsyncGenerator<Buffer> {
       yield Buffer.from('{"stream":"Step 1"}\n{"str');
       throw new Error("aborted");

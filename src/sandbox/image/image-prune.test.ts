@@ -38,7 +38,7 @@ function engineWith(images: readonly FakeImage[], containers: readonly object[] 
 
 const image = (Id: string, ...RepoTags: string[]) => ({ Id, RepoTags, Size: 10 });
 
-it("removes images that are ours by label and by every tag, and that nothing uses", async () => {
+it("removes unused images that belong to the plugin by their labels and all tags", async () => {
   const { engine, removed } = engineWith(
     [
       image("old", "codex-chat:0123456789ab"),
@@ -65,7 +65,7 @@ it("removes images that are ours by label and by every tag, and that nothing use
   expect(removed).toHaveLength(2);
 });
 
-it("removes images that newer ones have replaced, the last made first, and none with a tag", async () => {
+it("removes replaced images, newest first, and none with a tag", async () => {
   const base = { Id: "base", RepoTags: [] };
   const top = { Id: "top", RepoTags: [] };
   const { engine, removed } = engineWith([base, image("kept", "codex-chat:222222222222"), top]);

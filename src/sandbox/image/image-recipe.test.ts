@@ -12,7 +12,7 @@ describe("contextHash", () => {
     expect(contextHash([{ name: "Dockerfile", content: "FROM y" }], "0.169.0", "d")).not.toBe(hash);
   });
 
-  it("gives a tag of twelve digits", () => {
+  it("makes a tag of twelve digits", () => {
     expect(imageTag("0123456789abcdef")).toBe("codex-chat:0123456789ab");
   });
 });

@@ -13,7 +13,7 @@ async function scratch(): Promise<string> {
 }
 
 describe("tarStream", () => {
-  it("writes what tar reads back: names, contents of any length, the executable bit", async () => {
+  it("writes names, contents of any length and the executable bit so that tar reads them back", async () => {
     const dir = await scratch();
     const big = Buffer.alloc(3 * 1024 * 1024 + 17, "é");
     await writeFile(join(dir, "big"), big);
@@ -36,7 +36,7 @@ describe("tarStream", () => {
     expect((await stat(join(dir, "empty"))).size).toBe(0);
   });
 
-  it("gives the same bytes for the same files", async () => {
+  it("writes the same bytes for the same files", async () => {
     const entries = [{ name: "a", content: "1" }];
     expect(await buffer(tarStream(entries))).toEqual(await buffer(tarStream(entries)));
   });

@@ -48,7 +48,7 @@ describe("leases", () => {
     expect(await liveLeases(dir, lease)).toEqual([]);
   });
 
-  it("counts a holder that cannot be judged while its very container is there, and no longer", async () => {
+  it("counts a holder that cannot be checked while its own container exists, and no longer", async () => {
     const dir = await stateDir();
     const own = await ownOwner();
     const far = { ...own, pid: 1, scope: own.scope.replace(/pid:\[\d+\]/, "pid:[1]") };
@@ -66,7 +66,7 @@ describe("leases", () => {
     expect(await readdir(leaseDir(dir))).toEqual([ownerKey(own)]);
   });
 
-  it("does not count leases on another container, and leaves another engine's alone", async () => {
+  it("does not count leases on another container, and keeps another engine's", async () => {
     const dir = await stateDir();
     const other = await otherHost();
     await writeLease(dir, await ownOwner(), { ...lease, container: "another" });
@@ -76,7 +76,7 @@ describe("leases", () => {
     expect(await readdir(leaseDir(dir))).toHaveLength(2);
   });
 
-  it("counts a lease that cannot be read while its process lives, and ignores other files", async () => {
+  it("counts an unreadable lease while its process lives, and ignores other files", async () => {
     const dir = await stateDir();
     const own = await ownOwner();
     await writeLease(dir, own, lease);

@@ -8,13 +8,13 @@ import { itAsRoot } from "../../../test/support/root.ts";
 import { takeLock, tryLock } from "./machine-lock.ts";
 
 describe("a lock", () => {
-  itAsRoot("counts between pid namespaces", async () => {
+  itAsRoot("works across pid namespaces", async () => {
     const lock = place();
     await heldByAnother(lock, "unshare", "--pid", "--fork", "--mount-proc", "--kill-child");
     expect(await tryLock(lock)).toBeUndefined();
   });
 
-  itAsRoot("is refused where its directory is another user's", async () => {
+  itAsRoot("is refused if its directory belongs to another user", async () => {
     const lock = place();
     mkdirSync(lock.dir);
     await chown(lock.dir, 4242, 4242);

@@ -8,7 +8,7 @@ import { fileIn, heldByAnother, place } from "../../../test/support/locks.ts";
 import { takeLock, tryLock } from "./machine-lock.ts";
 
 describe("a lock", () => {
-  it("is held by one at a time and passes on when released", async () => {
+  it("is held by one process at a time and passes on when released", async () => {
     const lock = place();
     const order: string[] = [];
     const first = await takeLock(lock);
@@ -59,7 +59,7 @@ describe("a lock", () => {
     (await takeLock(lock)).release();
   });
 
-  it("is held by a process that is stopped, and free when that is killed", async () => {
+  it("stays held by a stopped process, and is free when that is killed", async () => {
     const lock = place();
     const holder = await heldByAnother(lock);
     holder.kill("SIGSTOP");
@@ -79,7 +79,7 @@ describe("a lock", () => {
     (await takeLock(lock)).release();
   });
 
-  it("is taken on the file that is there when the waiting is over", async () => {
+  it("is taken on the file that exists when the wait is over", async () => {
     const lock = place();
     const held = await takeLock(lock);
     const waiting = takeLock(lock);
@@ -93,8 +93,8 @@ describe("a lock", () => {
   });
 });
 
-describe("who waits for a lock", () => {
-  it("is told who holds it and since when", async () => {
+describe("a process that waits for a lock", () => {
+  it("learns who holds it and since when", async () => {
     const lock = place();
     const holder = await heldByAnother(lock);
     const stop = new AbortController();
@@ -107,7 +107,7 @@ describe("who waits for a lock", () => {
     );
   });
 
-  it("hears nothing where it is soon free", async () => {
+  it("gets no message if it is soon free", async () => {
     const lock = place();
     const said: string[] = [];
     const held = await takeLock(lock);
@@ -118,8 +118,8 @@ describe("who waits for a lock", () => {
   });
 });
 
-describe("a lock is refused with its path and the command that mends it", () => {
-  it("where its directory is a link", async () => {
+describe("a lock is refused with its path and the command that fixes it", () => {
+  it("if its directory is a link", async () => {
     const lock = place();
     mkdirSync(join(lock.dir, "../elsewhere"));
     symlinkSync("elsewhere", lock.dir);
@@ -131,14 +131,14 @@ describe("a lock is refused with its path and the command that mends it", () => 
     expect(readdirSync(join(lock.dir, "../elsewhere"))).toEqual([]);
   });
 
-  it("where the directory cannot be made", async () => {
+  it("if the directory cannot be made", async () => {
     const { dir, name } = place();
     await writeFile(join(dir, "..", "file"), "");
     const lock = { dir: join(dir, "..", "file", "locks"), name };
     await expect(tryLock(lock)).rejects.toThrow(/ENOTDIR|EEXIST/);
   });
 
-  it("where the file is a link", async () => {
+  it("if the file is a link", async () => {
     const lock = place();
     (await takeLock(lock)).release();
     const path = fileIn(lock);
@@ -150,7 +150,7 @@ describe("a lock is refused with its path and the command that mends it", () => 
     });
   });
 
-  it("where flock is missing", async () => {
+  it("if flock is missing", async () => {
     vi.stubEnv("PATH", "/nowhere");
     await expect(tryLock(place())).rejects.toMatchObject({
       message: expect.stringContaining("the program flock is missing"),
@@ -158,7 +158,7 @@ describe("a lock is refused with its path and the command that mends it", () => 
     });
   });
 
-  it("where flock fails, which is not taken for a lock that is held", async () => {
+  it("if flock fails, which does not count as a held lock", async () => {
     const lock = place();
     const bin = join(lock.dir, "..", "bin");
     mkdirSync(bin);

@@ -12,8 +12,8 @@ import {
   parseStat,
 } from "./process-identity.ts";
 
-describe("owner", () => {
-  it("is alive while its process runs and dead once it has gone", async () => {
+describe("the owner of a lease", () => {
+  it("is alive while its process runs and dead once it has ended", async () => {
     const child = spawn("sleep", ["600"]);
     await once(child, "spawn");
     const stat = parseStat(await readFile(`/proc/${child.pid}/stat`, "utf8"));
@@ -24,7 +24,7 @@ describe("owner", () => {
     expect(await liveness(owner)).toBe("dead");
   });
 
-  it("is dead when its pid was given to a process with another start time", async () => {
+  it("is dead if its pid was reused by a process with another start time", async () => {
     const own = await ownOwner();
     expect(await isAlive(own.pid, own.startTime)).toBe(true);
     expect(await isAlive(own.pid, `${own.startTime}1`)).toBe(false);
@@ -39,7 +39,7 @@ describe("owner", () => {
     expect(await liveness({ ...own, scope: `${boot}/pid:[1]` })).toBe("unknown");
   });
 
-  it("is written and read in both spellings, and refuses anything else", () => {
+  it("is written and read in both spellings, and in no other", () => {
     const owner = { pid: 4026, startTime: "123456" };
     expect(ownerKey(owner)).toBe("4026-123456");
     expect(ownerLabel(owner)).toBe("4026:123456");
@@ -50,7 +50,7 @@ describe("owner", () => {
     }
   });
 
-  it("reads a stat line whose program name holds parentheses and spaces", () => {
+  it("is read from a stat line whose program name contains parentheses and spaces", () => {
     const line = `77 (a) b ) c) S 1 77 77 0 -1 4194304 ${"0 ".repeat(12)}98765 0`;
     expect(parseStat(line)).toEqual({ state: "S", startTime: "98765" });
   });

@@ -131,7 +131,7 @@ function protections(result: Awaited<ReturnType<typeof look>>) {
 const CODES = ["EACCES", "EIO", "exit", "EMFILE", "ELOOP"];
 
 describe("a look that fails", () => {
-  it("ends in a refusal or leaves every protection, whichever look it is", async () => {
+  it("ends in a refusal or keeps every protection, whichever look it is", async () => {
     const whole = protections(await look(0, ""));
     const count = fault.calls;
     const found = whole?.names.filter(({ isParentDir }) => !isParentDir).map(({ name }) => name);
@@ -163,7 +163,7 @@ describe("a look that fails", () => {
     expect(refusals).toBeGreaterThan(count / 2);
   }, 180_000);
 
-  it("before a turn does not hide that git has come to obey something", async () => {
+  it("before a turn does not hide a path that git newly obeys", async () => {
     const found = await look(0, "");
     if (!found.ok) throw new Error(found.error.message);
     await writeFile(join(root, "attributes"), "");

@@ -6,12 +6,12 @@ const repositories = (dir: string, count: number) =>
   Array.from({ length: count }, (_, n) => `${dir}${n}/.git`);
 
 describe("the places that are mounted read-only", () => {
-  it("stay as they are where there are few", () => {
+  it("stay as they are if there are few", () => {
     const names = repositories("vendor/r", 20);
     expect(foldMounts(names)).toEqual({ names, notes: [] });
   });
 
-  it("are the directory with the most of them where there are many", () => {
+  it("are replaced by the directory with the most of them if there are many", () => {
     const folded = foldMounts([
       ".envrc",
       ...repositories("vendor/r", 150),
@@ -24,7 +24,7 @@ describe("the places that are mounted read-only", () => {
     expect(names.length + parentDirsOf(names).length).toBeLessThanOrEqual(MAX_MOUNTS);
   });
 
-  it("are too many where each stands for itself", () => {
+  it("are too many if they have no common directory", () => {
     expect(foldMounts(repositories("r", 150))).toBeUndefined();
   });
 });

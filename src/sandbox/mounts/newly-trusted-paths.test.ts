@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { newlyTrustedSince } from "./newly-trusted-paths.ts";
 import { inspectProject } from "./project-mounts.ts";
 
-it("names what git has come to obey, and not what was protected from the start", async () => {
+it("names paths that git newly obeys, and none that were protected from the start", async () => {
   const root = await realpath(await mkdtemp(join(tmpdir(), "codex-chat-late-")));
   onTestFinished(() => rm(root, { recursive: true, force: true }));
   const git = (...args: readonly string[]) =>

@@ -21,7 +21,7 @@ describe("a project whose git directory is not simply .git", () => {
     return { ...project, names: names.sort() };
   }
 
-  it("has a bare directory beside its worktrees read-only, and all that is obeyed in them", async () => {
+  it("has a bare directory beside its worktrees read-only, and everything obeyed in them", async () => {
     const [root, other] = [await scratch(), await scratch()];
     await git(other, "init", "-q");
     await git(other, "commit", "-q", "--allow-empty", "-m", "first");
@@ -42,7 +42,7 @@ describe("a project whose git directory is not simply .git", () => {
     expect(await readOnly(root)).toMatchObject({ names: [".git", ".gitdata"], notes: [] });
   });
 
-  it("has the repositories in it read-only, and what they have git run", async () => {
+  it("has nested repositories read-only, and the programs that they make git run", async () => {
     const root = await scratch();
     for (const name of ["one", "sub/two"]) {
       await mkdir(join(root, name), { recursive: true });
@@ -60,13 +60,13 @@ describe("a project whose git directory is not simply .git", () => {
     ]);
   });
 
-  it("is refused where it is bare itself", async () => {
+  it("is refused if it is bare itself", async () => {
     const root = await scratch();
     await git(root, "init", "-q", "--bare");
     expect(await refusal(root)).toContain("a bare repository");
   });
 
-  it("is told of a pointer to where the agent could make a git directory", async () => {
+  it("gets a note on a pointer to a place where the agent could make a git directory", async () => {
     const root = await scratch();
     await writeFile(join(root, ".git"), "gitdir: ./later\n");
     const { names, notes } = await readOnly(root);
@@ -88,7 +88,7 @@ describe("a project that git's settings name", () => {
     expect(guarded.map((it) => it.name)).toContain("hooks");
   });
 
-  it("has the user's own git configuration read-only where it is kept there", async () => {
+  it("has the user's own git configuration read-only if it is kept there", async () => {
     const home = await scratch();
     const root = join(home, "dotfiles");
     await mkdir(join(root, "git"), { recursive: true });
@@ -103,7 +103,7 @@ describe("a project that git's settings name", () => {
     expect(guarded.map((it) => it.name)).toEqual(["gitconfig", "hooks", "git"]);
   });
 
-  it("has what the environment's settings name read-only", async () => {
+  it("has files named by the environment's settings read-only", async () => {
     const root = await scratch();
     await git(root, "init", "-q");
     await writeFile(join(root, "pager.sh"), "");
@@ -130,7 +130,7 @@ describe("a project that git's settings name", () => {
     expect((await inspect(root)).guarded.map((it) => it.name)).toEqual([".git", "key.sh"]);
   });
 
-  it("has no file read-only for having a name like a branch or a word of git's", async () => {
+  it("has no file read-only just because it is named like a branch or a word of git", async () => {
     const root = await scratch();
     await git(root, "init", "-q");
     for (const name of ["main", "log"]) await writeFile(join(root, name), "");
@@ -141,7 +141,7 @@ describe("a project that git's settings name", () => {
     expect((await inspect(root)).guarded.map((it) => it.name)).toEqual([".git", "hooks"]);
   });
 
-  it("is refused where git cannot read them", async () => {
+  it("is refused if git cannot read them", async () => {
     const root = await scratch();
     await git(root, "init", "-q");
     await git(root, "config", "include.path", "../team.gitconfig");
@@ -150,7 +150,7 @@ describe("a project that git's settings name", () => {
   });
 });
 
-describe("a project with what the host runs in it", () => {
+describe("a project with programs that the host runs", () => {
   it("has the plugin's and Node's directories read-only", async () => {
     const root = await scratch();
     for (const dir of ["nvim/plug", "node/bin"]) await mkdir(join(root, dir), { recursive: true });
@@ -161,13 +161,16 @@ describe("a project with what the host runs in it", () => {
     ).toEqual(["node (parent)", "nvim (parent)", "nvim/plug", "node/bin"]);
   });
 
-  it.each(["", "lua"])("is read-only as a whole where it is the plugin's (%j)", async (below) => {
-    const root = await scratch();
-    await mkdir(join(root, "lua"));
-    const project = await inspect(join(root, below), { neverWritable: [root] });
-    expect(project.mounts[0]).toMatchObject({ readOnly: true });
-    expect(project.notes).toEqual([expect.stringContaining("all of it is read-only")]);
-  });
+  it.each(["", "lua"])(
+    "is read-only as a whole if it belongs to the plugin (%j)",
+    async (below) => {
+      const root = await scratch();
+      await mkdir(join(root, "lua"));
+      const project = await inspect(join(root, below), { neverWritable: [root] });
+      expect(project.mounts[0]).toMatchObject({ readOnly: true });
+      expect(project.notes).toEqual([expect.stringContaining("all of it is read-only")]);
+    },
+  );
 
   it("has the files read-only that its .envrc runs, in each work tree", async () => {
     const root = await scratch();
@@ -181,7 +184,7 @@ describe("a project with what the host runs in it", () => {
     expect(notes).toContainEqual(expect.stringContaining("sub/.envrc runs sub/flake.nix"));
   });
 
-  it("is writable in a directory of the plugin's from which nothing is run", async () => {
+  it("is writable in a directory of the plugin that nothing is run from", async () => {
     const root = await scratch();
     await mkdir(join(root, ".cache/try"), { recursive: true });
     const { mounts, notes } = await inspect(join(root, ".cache/try"), { neverWritable: [root] });
@@ -189,7 +192,7 @@ describe("a project with what the host runs in it", () => {
     expect(notes).toEqual([]);
   });
 
-  it("is told of a protected file that has another name", async () => {
+  it("gets a note on a protected file that has another name", async () => {
     const root = await scratch();
     await writeFile(join(root, ".envrc"), "");
     await link(join(root, ".envrc"), join(root, "notes.txt"));
@@ -198,7 +201,7 @@ describe("a project with what the host runs in it", () => {
 });
 
 describe("a project that an agent has worked in", () => {
-  it("keeps every protection, whatever was made unreadable or closed", async () => {
+  it("keeps every protection, even if something was made unreadable or closed", async () => {
     const root = await scratch();
     await mkdir(join(root, "tools"), { recursive: true });
     await writeFile(join(root, "tools/textconv"), "");
@@ -221,7 +224,7 @@ describe("a project that an agent has worked in", () => {
       }
   });
 
-  it("is refused where its git directory is gone", async () => {
+  it("is refused if its git directory is gone", async () => {
     const root = await scratch();
     await git(root, "init", "-q");
     const { record } = await inspect(root);
@@ -229,7 +232,7 @@ describe("a project that an agent has worked in", () => {
     expect(await refusal(root, { before: record })).toContain(".git was a directory");
   });
 
-  it("has the repositories read-only that were there at first, and not the agent's own", async () => {
+  it("has the original repositories read-only, and not the agent's own", async () => {
     const root = await scratch();
     for (const name of ["mine", "its"]) {
       await mkdir(join(root, name));

@@ -12,7 +12,7 @@ import {
 withoutConfiguration();
 
 describe("inspectProject", () => {
-  it("mounts the project writable and what the host runs read-only", async () => {
+  it("mounts the project writable, and programs that the host runs read-only", async () => {
     const root = await scratch();
     await mkdir(join(root, ".git"));
     await mkdir(join(root, ".vscode"));
@@ -50,7 +50,7 @@ describe("inspectProject", () => {
     expect(await refusal(root)).toContain(reason);
   });
 
-  it("refuses the home directory, also by another name, and what contains it", async () => {
+  it("refuses the home directory, also by another name, and the directories above it", async () => {
     const dir = await scratch();
     const home = join(dir, "home/al");
     await mkdir(home, { recursive: true });
@@ -76,7 +76,7 @@ describe("inspectProject", () => {
     expect(await refusal(root)).toContain(".git is a symbolic link");
   });
 
-  it("mounts nothing at another protected name that is a symbolic link, and says so", async () => {
+  it("mounts nothing at any other protected name that is a symbolic link, and reports it", async () => {
     const root = await scratch();
     await symlink("/etc", join(root, ".vscode"));
     const project = await inspect(root);

@@ -60,7 +60,7 @@ const harmBy = (attack: string) => ({
 });
 
 describe("judgeProbe", () => {
-  it("passes a probe in which everything held, with a row for each attempt", () => {
+  it("accepts a probe in which everything held, with a row for each attempt", () => {
     const checks = judge(held);
     expect(checks.filter((it) => it.verdict !== "held")).toEqual([]);
     expect(checks.map((it) => it.name)).toEqual([
@@ -72,17 +72,17 @@ describe("judgeProbe", () => {
 
   it.each<[string, string, string[], Partial<ProbeEvidence>?]>([
     ["harm on the host", "remount", held, harmBy("remount")],
-    ["harm that bears no attack's mark", "tree", held, harmBy("")],
-    ["harm even where the probe broke off", "nested", [], harmBy("nested")],
+    ["harm without the mark of an attack", "tree", held, harmBy("")],
+    ["harm even if the probe broke off", "nested", [], harmBy("nested")],
     ["a probe that did not end", "probe", but("done")],
     ["no output at all", "probe", []],
     ["a tool without which no attack was tried", "probe", [...held, "missing=unshare"]],
-    ["an attack that was not reached", "nested", but("tried=nested")],
+    ["an attack that was not attempted", "nested", but("tried=nested")],
     ["a mount that was not the planted tree", "tree", but("canary", "canary=other")],
     ["a control that never reached the host", "tree", held, { host: { harm: [], control: null } }],
     ["the host's kernel", "kernel", but("release", "release=6.18.0")],
     ["a kernel log without gVisor", "kernel", but("dmesg")],
-    ["a kernel that does not say its release", "kernel", but("release")],
+    ["a kernel without a release", "kernel", but("release")],
     ["a disk", "devices", but("devices", "devices=/dev/sda ")],
     ["the machine's memory", "devices", [...held, "device=/dev/mem"]],
     ["a capability", "capabilities", but("capabilities", "capabilities=00000000a80425fb")],
@@ -90,7 +90,7 @@ describe("judgeProbe", () => {
     ["new privileges", "privileges", but("nonewprivs", "nonewprivs=0")],
     ["a set-uid program that became root", "setuid", but("setuid", "setuid=0")],
     ["a set-uid program that was not seen", "setuid", but("setuid", "setuid=unread")],
-    ["a system that can be written", "root", [...held, "root=written"]],
+    ["a writable system directory", "root", [...held, "root=written"]],
     ["a network device", "network", but("netdevices", "netdevices=lo eth0 ")],
     ["devices that could not be listed", "network", but("netdevices")],
     ["a route in the kernel's table", "route", [...held, "route=eth0"]],
@@ -113,7 +113,7 @@ describe("judgeProbe", () => {
     expect(worst(lines, seen)).toBe(check);
   });
 
-  it("accepts another kernel where the user named that runtime, but never a broken mount", () => {
+  it("accepts another kernel if the user named that runtime, but never a broken mount", () => {
     const runc = but("dmesg").map((it) => it.replace("4.4.0", "6.18.0"));
     const weaker = { acceptWeaker: true };
     const reached = { reached: new Set(["unix"] as const) };

@@ -35,8 +35,8 @@ const prepare = (...given: SharedFile[]) =>
 const led = "an agent can change that link";
 const agents = () => ({ source: at("home", "AGENTS.md"), codexHomeName: "AGENTS.md" });
 
-describe("what the user gives to be read", () => {
-  it("is mounted read-only: a directory in its own place, a file in CODEX_HOME", async () => {
+describe("a file that the user shares for reading", () => {
+  it("is mounted read-only in CODEX_HOME, or in its own place if it is a directory", async () => {
     expect(await prepare(agents(), { source: at("home", "skills") })).toEqual({
       mounts: [
         {
@@ -52,7 +52,7 @@ describe("what the user gives to be read", () => {
     expect(await readFile(at("codex-home", "AGENTS.md"), "utf8")).toBe("");
   });
 
-  it("is found behind links, mounted once, and not at all within the project", async () => {
+  it("is found behind links, mounted once, and not mounted if it is in the project", async () => {
     await symlink(at("home", "skills"), at("link"));
     const twice = [{ source: at("link") }, { source: at("home", "skills") }];
     const { mounts, readable } = await prepare(...twice, { source: at("project", "skills") });
@@ -61,17 +61,17 @@ describe("what the user gives to be read", () => {
   });
 
   it.each<[string, () => SharedFile, string]>([
-    ["what is absent", () => ({ source: at("nothing") }), "it cannot be read (ENOENT)"],
+    ["a missing path", () => ({ source: at("nothing") }), "it cannot be read (ENOENT)"],
     ["a relative path", () => ({ source: "skills" }), "it is not an absolute path"],
     ["a file for a directory", () => ({ source: at("home", "AGENTS.md") }), "not a directory"],
     ["a directory for a file", () => ({ ...agents(), source: at("home") }), "not a file"],
     ["the home directory", () => ({ source: at("home") }), "holds the home directory"],
-    ["what the home lies in", () => ({ source: base }), "holds the home directory"],
+    ["a directory above the home", () => ({ source: base }), "holds the home directory"],
     ["the state", () => ({ source: at("state") }), "must stay out of the agent's reach"],
     ["everything", () => ({ source: "/" }), "directory of the system"],
     ["the system", () => ({ source: "/etc" }), "directory of the system"],
     ["the kernel's files", () => ({ source: "/proc/self" }), "the sandbox has its own files"],
-  ])("is left out with a note where it is %s", async (_, given, note) => {
+  ])("is left out with a note if it is %s", async (_, given, note) => {
     const { mounts, readable, notes } = await prepare(given(), { source: at("home", "skills") });
     expect(mounts.map((it) => it.target)).toEqual([at("home", "skills")]);
     expect(readable).toEqual([at("home", "skills")]);
@@ -94,7 +94,7 @@ describe("what the user gives to be read", () => {
       },
     ],
     [
-      "that a link of the user's leads to through one in the project",
+      "that the user's link reaches through a link in the project",
       async () => {
         await symlink(at("home", "skills"), at("project", "link"));
         await symlink(at("project", "link"), at("mine"));
@@ -102,28 +102,28 @@ describe("what the user gives to be read", () => {
       },
     ],
     [
-      "behind a link in a directory that the agent can write in",
+      "behind a link in a directory that the agent can write",
       async () => {
         await mkdir(at("shared"));
         await symlink(at("home", "skills"), at("shared", "link"));
         return at("shared", "link");
       },
     ],
-  ])("is left out where it is a directory %s", async (_, make) => {
+  ])("is left out if it is a directory %s", async (_, make) => {
     const source = await make();
     const { mounts, readable, notes } = await prepare({ source });
     expect([...mounts, ...readable]).toEqual([]);
     expect(notes).toEqual([expect.stringContaining(led)]);
   });
 
-  it("is left out where it is a file that a link in the project names", async () => {
+  it("is left out if it is a file behind a link in the project", async () => {
     await symlink(at("home", "AGENTS.md"), at("project", "AGENTS.md"));
     const { mounts, notes } = await prepare({ ...agents(), source: at("project", "AGENTS.md") });
     expect(mounts).toEqual([]);
     expect(notes).toEqual([expect.stringContaining(led)]);
   });
 
-  it("is shown where a link in the project stays there", async () => {
+  it("is shared if it is behind a link that stays in the project", async () => {
     await symlink("skills", at("project", "link"));
     const { readable, notes } = await prepare({ source: at("project", "link") });
     expect([readable, notes]).toEqual([[at("project", "skills")], []]);
@@ -133,7 +133,7 @@ describe("what the user gives to be read", () => {
     ["a link", (path) => symlink(at("victim"), path)],
     ["a directory", (path) => mkdir(path)],
     ["a pipe", async (path) => execFileSync("mkfifo", [path])],
-  ])("is left out where the agent has put %s in its place", async (_, put) => {
+  ])("is left out if the agent has put %s in its place", async (_, put) => {
     await put(at("codex-home", "AGENTS.md"));
     const { mounts, notes } = await prepare(agents());
     expect(mounts).toEqual([]);

@@ -51,7 +51,7 @@ describe("prepareUserMounts", () => {
     expect(notes).toEqual([]);
   });
 
-  it("tells of a writable mount, and keeps read-only in it what the host runs", async () => {
+  it("reports a writable mount, and keeps programs in it that the host runs read-only", async () => {
     const { mounts, notes } = await prepare({ source: at("home/lib"), write: true });
     expect(mounts).toEqual([
       { source: at("home/lib"), target: at("home/lib"), readOnly: false },
@@ -87,7 +87,7 @@ describe("prepareUserMounts", () => {
     },
   );
 
-  it("tells of names that are links, and protects those of each work tree", async () => {
+  it("reports names that are links, and protects those of each work tree", async () => {
     const lib = at("home/lib");
     await rm(at("home/lib/.git"), { recursive: true });
     for (const cwd of [lib, join(lib, "inner")])
@@ -115,22 +115,27 @@ describe("prepareUserMounts", () => {
     ["a directory of the system", "/etc", undefined, "a directory of the system"],
     ["the kernel's files", "/proc/self", "/opt/x", "the sandbox has its own files"],
     ["the home directory", "home", undefined, "every secret"],
-    ["what the home lies in", ".", undefined, "every secret"],
+    ["a directory above the home", ".", undefined, "every secret"],
     ["the state", "state", undefined, "out of the agent's reach"],
-    ["what holds an agent's socket", "agent", undefined, "out of the agent's reach"],
+    ["a directory with an agent's socket", "agent", undefined, "out of the agent's reach"],
     ["a socket", "home/a.sock", undefined, "neither a file nor a directory"],
-    ["what is absent", "absent", undefined, "ENOENT"],
+    ["a missing path", "absent", undefined, "ENOENT"],
     ["a link in the project that leads out", "project/out", undefined, "a link in the project"],
     ["a link in the project that stays", "project/in", undefined, "a link in the project"],
-    ["the project's own in another place", "project/sub", "/opt/sub", "at its own place"],
+    ["a directory of the project in another place", "project/sub", "/opt/sub", "at its own place"],
     ["a target that covers the project", "home/lib", ".", "would cover the project"],
     ["a target that is the project", "home/lib", "project", "would cover the project"],
     ["a target in .git", "home/lib", "project/.git/hooks", "is protected"],
     ["a target that the project lacks", "home/lib", "project/new", "create one first"],
     ["a target behind a link", "home/lib", "project/in", "create one first"],
     ["a target of the system", "home/lib", "/usr", "sandbox's system"],
-    ["a target among our programs", "home/lib", "/opt/codex/bin", "the sandbox has its own files"],
-    ["a target that is relative", "home/lib", "./x", "not an absolute path"],
+    [
+      "a target among the sandbox's programs",
+      "home/lib",
+      "/opt/codex/bin",
+      "the sandbox has its own files",
+    ],
+    ["a relative target", "home/lib", "./x", "not an absolute path"],
     ["Codex's own files", "home/lib", "codex-home/skills", "Codex's own files"],
   ])("leaves out with a note: %s", async (_title, source, target, reason) => {
     await symlink(at("home/lib"), at("project/out"));
@@ -147,7 +152,7 @@ describe("prepareUserMounts", () => {
     expect(notes).toEqual([expect.stringContaining(reason)]);
   });
 
-  it("refuses to write in the project's parts and to take a place twice", async () => {
+  it("refuses a writable mount of the project's parts, and a target that is used twice", async () => {
     const { mounts, notes } = await prepare(
       { source: at("project/sub"), write: true },
       { source: at("home/lib"), target: "/opt/x" },

@@ -39,22 +39,22 @@ describe("the terminal's filter", () => {
     ["APC", "a\x1b_G\x1b\\b"],
     ["PM", "a\x1b^x\x1b\\b"],
     ["SOS", "a\x1bXx\x1b\\b"],
-    ["one whose ESC stands apart by NUL and DEL", "a\x1b\r\n]52;c;aGk=\x07b"],
+    ["one with NUL and DEL after its ESC", "a\x1b\r\n]52;c;aGk=\x07b"],
     ["one after an ESC too many", "a\x1b\x1b]52;c;aGk=\x07b"],
-    ["one behind one that is broken off", "a\x1b]0;x\x1b]52;c;aGk=\x07b"],
-    ["one in the second set of controls", "a\u009d\u009cb"],
-    ["one behind a sequence that is cancelled", "a\x1b\x18\x1b]52;c;aGk=\x07b"],
-  ])("takes out %s", (_what, chunk) => {
+    ["one behind an incomplete one", "a\x1b]0;x\x1b]52;c;aGk=\x07b"],
+    ["one that begins with a C1 control", "a\u009d\u009cb"],
+    ["one behind a cancelled sequence", "a\x1b\x18\x1b]52;c;aGk=\x07b"],
+  ])("removes %s", (_what, chunk) => {
     expect(filtered(chunk).replace("\r\n", "")).toBe("ab");
     // In whatever pieces.
     expect(filtered(...chunk).replace("\r\n", "")).toBe("ab");
   });
 
-  it("leaves no ESC before a second-set control that it takes out", () => {
+  it("leaves no ESC before a C1 control that it removes", () => {
     expect(filtered("\x1b\u009d]52;c;aGk=\x07")).toBe("]52;c;aGk=\x07");
   });
 
-  it("lets no string begin, whatever comes and however it is cut", () => {
+  it("lets no control string begin, for any input and any cuts", () => {
     const nasty = fc.constantFrom(0x1b, 0x5d, 0x50, 0x5c, 0x07, 0x00, 0x18, 0x20, 0xc2, 0x9d, 0x7f);
     const bytes = fc.array(fc.oneof({ weight: 4, arbitrary: nasty }, fc.nat(255)), {
       maxLength: 40,

@@ -36,7 +36,7 @@ async function headersOf(settings: object, env?: NodeJS.ProcessEnv): Promise<unk
   return found.ok ? Object.fromEntries(found.value) : found.error;
 }
 
-describe("what authorizes the calls", () => {
+describe("the authorization of calls", () => {
   it.each<[string, object, NodeJS.ProcessEnv, object]>([
     [
       "the key in OPENAI_API_KEY",
@@ -51,7 +51,7 @@ describe("what authorizes the calls", () => {
       { authorization: `Bearer ${KEY}` },
     ],
     [
-      "what a command prints, before a variable",
+      "a command's output, rather than a variable",
       { api_key_cmd: ["echo", "of-command"] },
       { OPENAI_API_KEY: "no" },
       { authorization: "Bearer of-command" },
@@ -63,34 +63,34 @@ describe("what authorizes the calls", () => {
       { "api-key": KEY },
     ],
     [
-      "the key in a header that is named as it is by default",
+      "the key in a header with the default name",
       { api_key_header: "Authorization" },
       { OPENAI_API_KEY: KEY },
       { authorization: `Bearer ${KEY}` },
     ],
     [
-      "headers that are secrets, too",
+      "additional secret headers",
       { model_headers: { "X-Gateway-Token": "gate-1", "X-Team": "a" } },
       { OPENAI_API_KEY: KEY },
       { authorization: `Bearer ${KEY}`, "x-gateway-token": "gate-1" },
     ],
     [
-      "nothing, where it is to be nothing",
+      "nothing, if so configured",
       { auth: "none", model_url: "http://127.0.0.1:1/v1" },
       { OPENAI_API_KEY: KEY },
       {},
     ],
     [
-      "nothing, where there is no key and none is known to be needed",
+      "nothing, without a key and without a known need for one",
       { model_url: "http://127.0.0.1:1/v1" },
       {},
       {},
     ],
-  ])("is %s", async (_name, settings, env, expected) => {
+  ])("may be %s", async (_name, settings, env, expected) => {
     expect(await headersOf(settings, env)).toEqual(expected);
   });
 
-  it("goes to an endpoint with the configured query parameters and headers", async () => {
+  it("is sent with the configured query parameters and headers", async () => {
     const { open } = await setUp({
       model_url: "https://x.example/openai/v1",
       model_query: { "api-version": "2025-04-01-preview" },
@@ -103,7 +103,7 @@ describe("what authorizes the calls", () => {
     expect(found.ok && found.value.endpoint.headers).toEqual([["openai-organization", "org-1"]]);
   });
 
-  it("warns if the key would be sent over a network in clear text", async () => {
+  it("has a warning if the key would be sent over a network in clear text", async () => {
     const warning = async (settings: object) => {
       const found = await (await setUp(settings)).open();
       return found.ok ? warningOf(found.value) : "failed";
@@ -128,7 +128,7 @@ describe("a mistake in the settings is reported with its fix", () => {
     ],
     ["an empty key", {}, { OPENAI_API_KEY: "  " }, "no_key", /is not set/, /export OPENAI_API_KEY/],
     [
-      "no key where one was asked for",
+      "no key although one is required",
       { auth: "key", model_url: "http://127.0.0.1:1" },
       {},
       "no_key",
@@ -200,7 +200,7 @@ describe("a mistake in the settings is reported with its fix", () => {
       /Remove one/,
     ],
     [
-      "a header that is none",
+      "an invalid header",
       { api_key_header: "api key" },
       { OPENAI_API_KEY: KEY },
       "wrong_settings",
@@ -208,7 +208,7 @@ describe("a mistake in the settings is reported with its fix", () => {
       /x-api-key/,
     ],
     [
-      "a header that makes the call",
+      "a header that controls the call",
       { api_key_header: "Host" },
       { OPENAI_API_KEY: KEY },
       "wrong_settings",
@@ -216,7 +216,7 @@ describe("a mistake in the settings is reported with its fix", () => {
       /x-api-key/,
     ],
     [
-      "another header that makes the call",
+      "another header that controls the call",
       { model_headers: { "Content-Length": "5" } },
       {},
       "wrong_settings",

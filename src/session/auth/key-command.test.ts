@@ -12,13 +12,13 @@ const run = (script: string, timeoutMs = 10_000) => runKeyCommand(sh(script), { 
 describe("the command for the key", () => {
   it.each<[string, string, string]>([
     ["its output", "echo sk-1234", "sk-1234"],
-    ["its first line, as pass keeps more below", "printf 'sk-1234\\nuser: me\\n'", "sk-1234"],
-    ["the line without its ends", "printf '  sk-1234 \\r\\nx'", "sk-1234"],
+    ["its first line, since pass keeps more below", "printf 'sk-1234\\nuser: me\\n'", "sk-1234"],
+    ["the line without surrounding blanks", "printf '  sk-1234 \\r\\nx'", "sk-1234"],
   ])("returns %s", async (_name, script, key) => {
     expect(await run(script)).toEqual({ ok: true, value: key });
   });
 
-  it("is run without what a project says to its programs", async () => {
+  it("is run without variables that lead into a project", async () => {
     const root = await mkdtemp(join(tmpdir(), "codex-chat-key-"));
     onTestFinished(() => rm(root, { recursive: true, force: true }));
     leaveOut(root, ["/home/somebody"]);
@@ -70,7 +70,7 @@ describe("the command for the key", () => {
   });
 
   it.each<[string, string]>([
-    ["that was in the output", "echo canary-1; echo canary-1 >&2; exit 1"],
+    ["that is in the output", "echo canary-1; echo canary-1 >&2; exit 1"],
     ["on a line of a trace", "set -x; KEY=sk-canary-1; exit 1"],
     ["that only stderr contains", "echo c4naryc4naryc4naryc4naryc4nary >&2; exit 1"],
     [

@@ -91,7 +91,7 @@ describe("the user's Dockerfile", () => {
     expect(await content(paths[name] ?? name)).toEqual(["dockerfile_unknown"]);
   });
 
-  it("is built in the version that was allowed, whatever becomes of it", async () => {
+  it("is built in the version that was allowed, even if it changes meanwhile", async () => {
     const path = at("project/Dockerfile");
     await writeFile(path, MINE);
     const hash = await hashFor("Dockerfile");
@@ -111,7 +111,7 @@ describe("the user's Dockerfile", () => {
     expect((await content("Dockerfile"))[0]).toBe(MINE);
   });
 
-  it("is allowed in the version that was shown, whatever the agent has written since", async () => {
+  it("is allowed in the version that was shown, even if the agent has changed it since", async () => {
     const path = at("project/Dockerfile");
     await writeFile(path, MINE);
     const shown = await hashFor("Dockerfile");
@@ -122,7 +122,7 @@ describe("the user's Dockerfile", () => {
     expect((await content("Dockerfile"))[0]).toBe(MINE);
   });
 
-  it("is not another one whose hash begins with the same twelve digits", async () => {
+  it("is not confused with another one whose hash begins with the same twelve digits", async () => {
     const [mine, evil] = TWINS;
     const digits = hashOf(mine).slice(0, 12);
     expect(hashOf(evil).slice(0, 12)).toBe(digits);
@@ -175,7 +175,7 @@ describe("the user's Dockerfile", () => {
 
   it.each<[string, string]>([
     ["a line that a carriage return hides", "RUN evil\r# fine\n"],
-    ["text in the other direction", "RUN a \u202e b\n"],
+    ["right-to-left text", "RUN a \u202e b\n"],
     ["invisible characters", "RUN a\ufe0f\n"],
     ["a terminal escape sequence", "RUN evil\u001b[2K\n"],
     ["letters of another script", "ADD https://ex\u0430mple.org/x /x\n"],
@@ -198,7 +198,7 @@ describe("the user's Dockerfile", () => {
     expect(await content("Dockerfile")).toEqual(["dockerfile_unreadable"]);
   });
 
-  it("must be allowed if a link on the way to it lies in the project, wherever that leads now", async () => {
+  it("must be allowed if a link on its path lies in the project, wherever that leads now", async () => {
     await writeFile(at("home/clean"), MINE);
     await symlink(at("home/clean"), at("project/x"));
     await symlink(at("project/x"), at("home/Dockerfile"));

@@ -75,8 +75,8 @@ describe("a relay that ends", () => {
   });
 
   it.each([
-    ["does not start any more", () => undefined, "It did not start."],
-    ["comes back on other ports", () => ({ model: 9 }), "other ports"],
+    ["no longer starts", () => undefined, "It did not start."],
+    ["returns on other ports", () => ({ model: 9 }), "other ports"],
   ])("is given up when it %s", async (_what, later, message) => {
     const { kept, ends } = setUp((n) => (n === 1 ? { model: 1 } : later()));
     const relay = await kept;

@@ -23,11 +23,11 @@ it.each([
   [{ tools: false }, { tools: false, dirs: ["node_modules", "target", ".venv"] }],
   [{ dirs: {} }, { tools: true, dirs: [] }],
   [{ dirs: ["a/b"] }, { tools: true, dirs: ["a/b"] }],
-])("caches that are %j are %j", (caches, expected) => {
+])("the caches setting %j is read as %j", (caches, expected) => {
   expect(read(caches === undefined ? {} : { caches }).data?.sandbox.caches).toEqual(expected);
 });
 
-it("the model's key is refused among the variables for the container", () => {
+it("the container's variables must not include the model's key", () => {
   const settings = Settings.parse({
     state_dir: "/state",
     sandbox: { env: { OTHER: "x", TOKEN: "Bearer sk-12345678" } },

@@ -53,7 +53,7 @@ describe("an answer in the document", () => {
     { value: "b", label: "Second", description: "" },
   ];
 
-  it("is what was told, in the words that were offered", async () => {
+  it("is written in the words that were offered", async () => {
     expect(await said([field({})], { q: "yes, please" })).toBe("yes, please");
     expect(await said([field({ type: "choice", options })], { q: "b" })).toBe("Second");
     expect(await said([field({ type: "choice", options })], { q: "c" })).toBe("c");
@@ -65,14 +65,14 @@ describe("an answer in the document", () => {
     expect(await said([field({ type: "integer" })], { q: 0 })).toBe("0");
   });
 
-  it("names the fields where there are several, and tells nothing of those left out", async () => {
+  it("names the fields if there are several, and leaves out unanswered ones", async () => {
     const fields = [field({ name: "a", label: "A" }), field({ name: "b", label: "B" })];
     expect(await said(fields, { a: "1", b: "2" })).toBe("A: 1; B: 2");
     expect(await said(fields, { b: "2" })).toBe("B: 2");
     expect(await said(fields, {})).toBe("nothing");
   });
 
-  it("never holds a secret, and neither does anything else that the document hears", async () => {
+  it("never contains a secret, and neither does any other event for the document", async () => {
     const fields = [
       field({ name: "token", label: "Token", secret: true }),
       field({ name: "b", label: "B" }),
@@ -95,7 +95,7 @@ describe("a question that nobody answers", () => {
     expect(approvals.answer(id, { decision: "accept" }, undefined)).toBeUndefined();
   });
 
-  it("is not answered by what was meant for an earlier one of its name", async () => {
+  it("is not answered by an answer to an earlier one with the same id", async () => {
     const { approvals, told, id, again } = asking([field({})]);
     approvals.cancelAll("Codex was started anew");
     const second = again();
@@ -125,7 +125,7 @@ describe("a question that nobody answers", () => {
 });
 
 describe("the title of a question", () => {
-  it("is what the user sees of it, in one line", () => {
+  it("says in one line what Codex asks", () => {
     const command = { kind: "command", id: "c", itemId: "i" } as const;
     const title = (more: object) => approvalTitle({ ...command, ...more } as Approval);
     expect(title({ command: "/bin/bash -lc 'ls -la'" })).toBe("Codex asks to run: ls -la");

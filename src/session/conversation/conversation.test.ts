@@ -103,8 +103,8 @@ async function still(told: { readonly turns: number }): Promise<void> {
   }
 }
 
-describe("a turn that Codex says is over", () => {
-  it("without having taken the query has it sent once more, and spends what one turn may", async () => {
+describe("a turn that Codex reports as over", () => {
+  it("without having taken the query makes the host send it once more, within one turn's allowance", async () => {
     const { chat, told } = conversation(false);
     chat.send({ id: "q1", text: "hello" }, "steer");
     await still(told);
@@ -119,7 +119,7 @@ describe("a turn that Codex says is over", () => {
     expect(told).toMatchObject({ turns: 4, calls: 2 * CALLS });
   });
 
-  it("gives each query of the user's a turn of its own where Codex takes it", async () => {
+  it("leaves each of the user's queries its own turn if Codex takes it", async () => {
     const { chat, told } = conversation(true);
     chat.send({ id: "q1", text: "hello" }, "steer");
     chat.send({ id: "q2", text: "and then" }, "queue");

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { EventOrder } from "./event-order.ts";
 
-it("tells what is ready at once after what is not", async () => {
+it("emits a ready event after an earlier one that is not ready", async () => {
   const order = new EventOrder();
   const told: string[] = [];
   let release = () => {};

@@ -54,9 +54,9 @@ describe("a goal", () => {
     ["blocked", updated("blocked")],
     ["paused", updated("paused")],
     ["out of its budget", updated("budgetLimited")],
-    ["in a state that nobody knows", updated("toString")],
+    ["in an unknown state", updated("toString")],
     ["cleared", cleared],
-  ])("lets it begin none any more when it is %s", async (_name, told) => {
+  ])("no longer lets Codex begin turns when it is %s", async (_name, told) => {
     const { goal, backend, loaded } = await place();
     goal.pursue(backend);
     goal.onNotification(told);
@@ -67,7 +67,7 @@ describe("a goal", () => {
     expect(goal.begin(loaded, "u2")).toBeUndefined();
   });
 
-  it("ends with a stop, of which Codex is told", async () => {
+  it("ends with a stop, which is reported to Codex", async () => {
     const { goal, backend, loaded, asked } = await place();
     goal.pursue(backend);
     goal.stop(loaded);
@@ -77,7 +77,7 @@ describe("a goal", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("counts in the backend that it was set in, until the user sends something to another", async () => {
+  it("applies to the backend that it was set in, until the user sends something to another", async () => {
     const [{ goal, backend, loaded }, other] = [await place(), await place()];
     goal.pursue(backend);
     expect(goal.begin(other.loaded, "u1")).toBeUndefined();
@@ -86,7 +86,7 @@ describe("a goal", () => {
     expect(goal.begin(loaded, "u1")).toBeUndefined();
   });
 
-  it("is paused with a sentence when its turns have had enough, and goes on at the user's word", async () => {
+  it("is paused with a note when its turns have used their allowance, and continues on command", async () => {
     const { goal, backend, loaded, asked, notes } = await place();
     goal.pursue(backend);
     for (let n = 0; n < 100; n++) goal.begin(loaded, `u${n}`)?.end();

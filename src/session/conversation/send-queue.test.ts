@@ -16,14 +16,14 @@ import {
 const query = (id: string) => ({ id, text: `text of ${id}` });
 
 describe("a query on its way", () => {
-  it("is taken over by the turn's end, and then not taken back by a late refusal", () => {
+  it("is taken over at the turn's end, and not taken back by a late refusal", () => {
     const steered = [query("a")];
     const taken = takeUnconfirmed(markSent(EMPTY_QUEUE, 1, steered, false));
     expect(taken.queries).toEqual(steered);
     expect(revokeSent(taken.queue, 1).queries).toEqual([]);
   });
 
-  it("is not taken back from the next turn that it was given to", () => {
+  it("is not taken back from the next turn that it was sent with", () => {
     const taken = takeUnconfirmed(markSent(EMPTY_QUEUE, 1, [query("a")], false));
     const again = markSent(taken.queue, 2, taken.queries, true);
     const revoked = revokeSent(again, 1);
@@ -31,14 +31,14 @@ describe("a query on its way", () => {
     expect(takeUnconfirmed(revoked.queue).queries).toEqual([query("a")]);
   });
 
-  it("is taken back by whoever gave it", () => {
+  it("is taken back by the request that sent it", () => {
     const steered = [query("a")];
     const revoked = revokeSent(markSent(EMPTY_QUEUE, 1, steered, false), 1);
     expect(revoked.queries).toEqual(steered);
     expect(takeUnconfirmed(revoked.queue).queries).toEqual([]);
   });
 
-  it("is Codex's once it was heard, with those that were sent together with it", () => {
+  it("belongs to Codex once it is confirmed, with those sent together with it", () => {
     const both = markSent(EMPTY_QUEUE, 1, [query("a"), query("b")], true);
     const heard = onAccepted(markSent(both, 2, [query("c")], false), "b");
     expect(heard.queries).toEqual([query("a"), query("b")]);
@@ -47,7 +47,7 @@ describe("a query on its way", () => {
     expect(takeUnconfirmed(heard.queue).queries).toEqual([query("c")]);
   });
 
-  it("that the user has queued waits on when the turn begins that others were meant for", () => {
+  it("that the user has queued keeps waiting when a turn begins for other queries", () => {
     const queued = { ...query("a"), isQueued: true } as const;
     const taken = takeUnqueued(addWaiting(addWaiting(EMPTY_QUEUE, queued), query("b")));
     expect(taken.queries).toEqual([query("b")]);
@@ -63,7 +63,7 @@ describe("a query on its way", () => {
     expect(takeWaiting(held.queue).queries).toEqual([]);
   });
 
-  it("is placed once: when Codex speaks of it or has taken it, whichever comes first", () => {
+  it("is placed once, when Codex echoes it or has taken it", () => {
     for (const [first, second] of [
       ["a", 1],
       [1, "a"],

@@ -41,7 +41,7 @@ function setUp() {
   return { world, settle, overtake, send, ends, notes, conversation: world.conversation };
 }
 
-it("sends nothing to Codex when it is stopped while it starts, and the query with the next", async () => {
+it("sends nothing to Codex when it is stopped while it starts, and sends the query with the next turn", async () => {
   const { world, settle, send, ends, notes, conversation } = setUp();
   send("q1");
   await settle("a hook before the turn");
@@ -58,7 +58,7 @@ it("sends nothing to Codex when it is stopped while it starts, and the query wit
   expect(world.inThread).toEqual(["q1", "q2"]);
 });
 
-it("interrupts the turn that it was stopped for while the request was on its way", async () => {
+it("interrupts a turn that was stopped while its request was on the way", async () => {
   const { world, settle, send, ends, notes, conversation } = setUp();
   send("q1");
   await settle("an answer to turn/start");
@@ -68,7 +68,7 @@ it("interrupts the turn that it was stopped for while the request was on its way
   expect(notes()).toEqual(["What waited goes along with your next message."]);
 });
 
-it("gives no way to the model to a turn whose chat is closed while its hooks run", async () => {
+it("gives no model access to a turn whose chat is closed while its hooks run", async () => {
   const { world, settle, send } = setUp();
   send("q1");
   await settle("a hook before the turn");
@@ -91,7 +91,7 @@ it("interrupts a turn that begins after its chat was closed, and ends its hooks"
   ]);
 });
 
-it("begins nothing with what waits when the chat is closed while the hooks end", async () => {
+it("begins nothing with waiting queries when the chat is closed while the hooks end", async () => {
   const { world, settle, send, conversation } = setUp();
   send("q1");
   await settle();
@@ -104,7 +104,7 @@ it("begins nothing with what waits when the chat is closed while the hooks end",
   expect([world.afterClose, conversation.isBusy, world.inThread]).toEqual([[], false, ["q1"]]);
 });
 
-it("sends a query once that it requests while Codex begins a turn by itself", async () => {
+it("sends a query once if it is requested while Codex begins a turn by itself", async () => {
   const { world, settle, send } = setUp();
   world.mishaps.add("unknown_thread");
   send("q1");
@@ -136,7 +136,7 @@ it("keeps a query when its request fails after Codex has begun a turn by itself"
   expect(world.inThread).toEqual(["q1"]);
 });
 
-it("fails a compaction that Codex has taken when it dies before that begins", async () => {
+it("fails a compaction that Codex has accepted if Codex dies before it begins", async () => {
   const { world, settle, ends, conversation } = setUp();
   conversation.runRequest(async ({ client, threadId }) => {
     const started = await client.request("thread/compact/start", { threadId });
@@ -190,7 +190,7 @@ it("puts a steered query that the turn's end has overtaken into the next turn, o
   expect(world.inThread).toEqual(["q1", "q2"]);
 });
 
-it("sends what waits for the next turn where Codex begins one by itself before the hooks have ended", async () => {
+it("sends waiting queries even if Codex begins a turn by itself before the hooks have ended", async () => {
   const { world, settle, overtake, send, conversation } = setUp();
   send("q1");
   await settle();
@@ -210,7 +210,7 @@ it("sends what waits for the next turn where Codex begins one by itself before t
   expect([world.inThread, conversation.isBusy]).toEqual([["q1", "q2"], false]);
 });
 
-it("goes on saying what it waits for once a question is answered while the turn starts", async () => {
+it("shows again what a starting turn waits for once a question is answered", async () => {
   const { world, settle, send, conversation } = setUp();
   send("q1");
   await settle("a hook before the turn");
@@ -226,7 +226,7 @@ it("goes on saying what it waits for once a question is answered while the turn 
   });
 });
 
-it("ends what runs when Codex does not stop in time", async () => {
+it("ends the running turn when Codex does not stop in time", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const { world, settle, send, ends, conversation } = setUp();
   world.isDeaf = true;

@@ -152,7 +152,7 @@ describe("a turn's transition", () => {
     );
   });
 
-  it("ends every turn once, with its hooks", () => {
+  it("ends every turn and its hooks once", () => {
     fc.assert(
       fc.property(sequences, (all) => {
         let machine = IDLE;
@@ -180,7 +180,7 @@ describe("a turn's transition", () => {
     );
   });
 
-  it("has each query in one place until Codex has it, and none waiting for an end that never comes", () => {
+  it("keeps each query in one place until Codex has it, and never waits for an end that cannot come", () => {
     fc.assert(
       fc.property(sequences, (all) => {
         let machine = IDLE;
@@ -203,7 +203,7 @@ describe("a turn's transition", () => {
     );
   });
 
-  it("ends a turn once that Codex has ended and lost before it answers which one it is", () => {
+  it("ends a turn once if Codex ends and loses it before it answers with its id", () => {
     const inputs: readonly TurnInput[] = [
       { type: "query", query: query("a"), mode: "steer" },
       { type: "requested", number: 1, queries: [query("a")] },
@@ -232,7 +232,7 @@ describe("a turn's transition", () => {
     expect(step(machine, { type: "echoed", id: "a" }).effects).toEqual([]);
   });
 
-  it("passes over what comes of a start that is not this one", () => {
+  it("ignores results of another start", () => {
     const first = step(IDLE, { type: "query", query: query("a"), mode: "steer" });
     const { machine } = step(first.machine, {
       type: "requested",
@@ -247,7 +247,7 @@ describe("a turn's transition", () => {
       expect(step(machine, input)).toEqual({ machine, effects: [] });
   });
 
-  it("says in the winbar that a question waits in any phase, and nothing once it is closed", () => {
+  it("shows in the winbar that a question waits in any phase, and nothing once it is closed", () => {
     fc.assert(
       fc.property(sequences, (all) => {
         const machine = all.reduce((now, input) => drive(now, input).machine, IDLE);

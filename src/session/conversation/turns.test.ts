@@ -189,13 +189,13 @@ afterEach(() => void vi.useRealTimers());
 
 const numRuns = 600;
 
-it("sends nothing twice and loses nothing, and every turn ends once", async () => {
+it("any usual commands send nothing twice, lose nothing, and end every turn once", async () => {
   await fc.assert(fc.asyncProperty(fc.scheduler(), fc.commands(USUAL, { maxCommands: 30 }), play), {
     numRuns,
   });
 });
 
-it("does so whatever else goes wrong", async () => {
+it("any unusual commands send nothing twice, lose nothing, and end every turn once", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.scheduler(),
@@ -206,7 +206,7 @@ it("does so whatever else goes wrong", async () => {
   );
 });
 
-it("begins nothing and leaves nothing behind once it is closed", async () => {
+it("a closed conversation begins nothing and leaves nothing behind", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.scheduler(),

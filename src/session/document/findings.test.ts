@@ -34,12 +34,12 @@ describe("the findings of a review", () => {
     ]);
   });
 
-  it("leave out places outside of the project", () => {
+  it("leave out places outside the project", () => {
     const review = "- a — /etc/passwd:1-1\n- b — ../x:1-1\n- c — /project2/x:1-1\n- d — x:0-0";
     expect(findingsOf(review, "/project")).toEqual([]);
   });
 
-  it("are none in any other text", () => {
+  it("do not exist in any other text", () => {
     expect(findingsOf("No findings.\n- a list — of things", "/project")).toEqual([]);
   });
 });

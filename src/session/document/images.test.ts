@@ -21,8 +21,8 @@ async function place(): Promise<string> {
   return dir;
 }
 
-describe("a picture that was made", () => {
-  it("is kept beside the conversation, and never in place of another", async () => {
+describe("a generated picture", () => {
+  it("is saved beside the conversation, and never replaces another", async () => {
     const dir = await place();
     const path = join(dir, "2026 a`b.md");
     expect(saveImage(path, PNG.toString("base64"))).toEqual({
@@ -35,7 +35,7 @@ describe("a picture that was made", () => {
     expect(await readFile(join(dir, "images/2026-a-b-1.png"))).toEqual(PNG);
   });
 
-  it("is kept only so many times for one message, which is said once", async () => {
+  it("is saved a limited number of times per message, which is reported once", async () => {
     const dir = await place();
     const pictures = new Pictures();
     const save = () => pictures.save(join(dir, "a.md"), PNG.toString("base64"), dir);
@@ -48,7 +48,7 @@ describe("a picture that was made", () => {
     expect(await readdir(join(dir, "images"))).toHaveLength(21);
   });
 
-  it("is not kept beyond what a conversation may have, also of one that is opened again", async () => {
+  it("is not saved beyond a conversation's limit, also after reopening it", async () => {
     const dir = await place();
     await mkdir(join(dir, "images"));
     const earlier = join(dir, "images/a-7.png");
@@ -62,7 +62,7 @@ describe("a picture that was made", () => {
     expect(save()).toBeUndefined();
   });
 
-  it("is not kept where a link leads", async () => {
+  it("is not saved through a link", async () => {
     const dir = await place();
     await mkdir(join(dir, "chats"));
     await mkdir(join(dir, "outside"));
@@ -76,16 +76,16 @@ describe("a picture that was made", () => {
 
   it.each([
     ["a script", Buffer.from("#!/bin/sh\n").toString("base64")],
-    ["nothing", ""],
-    ["no base64", "\u0000\u0001"],
-    ["too large a thing", "A".repeat(50_000_000)],
-  ])("is not kept when it is %s", async (_what, base64) => {
+    ["empty", ""],
+    ["not base64", "\u0000\u0001"],
+    ["too large", "A".repeat(50_000_000)],
+  ])("is not saved if it is %s", async (_what, base64) => {
     const dir = await place();
     expect(saveImage(join(dir, "a.md"), base64)).toMatchObject({ ok: false });
     expect(await readdir(dir)).toEqual([]);
   });
 
-  it("is shown where it is kept, whatever place the agent tells", () => {
+  it("is shown from where it is saved, whatever path the agent reports", () => {
     const notification = {
       method: "item/completed",
       params: {

@@ -5,11 +5,11 @@ import { QueryEdits } from "./query-edits.ts";
 const image = { image: "data:image/png;base64,AA==" };
 const query: Query = { id: "user:1", text: "Look at @a.png.", context: [image] };
 
-it("gives queries as they were sent until they are edited", () => {
+it("returns queries as they were sent until they are edited", () => {
   expect(new QueryEdits().apply([query])).toEqual([query]);
 });
 
-it("gives an edited query its text and drops what went along, and leaves out a deleted one", () => {
+it("returns an edited query without its attached context, and leaves out a deleted one", () => {
   const edits = new QueryEdits();
   edits.set("user:1", "Look at @b.png.");
   edits.set("user:2", undefined);
@@ -24,13 +24,13 @@ it("gives an edited query its text and drops what went along, and leaves out a d
   ]);
 });
 
-it("takes a query whose edit was taken back as the one that was sent", () => {
+it("treats a query whose edit was undone as the sent one", () => {
   const edits = new QueryEdits();
   for (const text of [undefined, "Look.", "Look at @a.png."]) edits.set("user:1", text);
   expect(edits.apply([query])).toEqual([query]);
 });
 
-it("takes a query that the host has repaired as the one that was sent", () => {
+it("treats a query that the host has repaired as the sent one", () => {
   const edits = new QueryEdits();
   const open: Query = { id: "user:1", text: " What is this?\n```ts\nlet x\n", context: [image] };
   edits.set("user:1", "What is this?\n```ts\nlet x\n```");

@@ -47,13 +47,13 @@ describe("a place in a conversation", () => {
     });
   });
 
-  it("is after the answer that the cursor is in, with what was done after it", () => {
+  it("is after the answer that the cursor is in, with the actions after it", () => {
     expect(pointAt(lines, 16, turns)).toEqual({ keep: 17, query: "", turns: 3 });
     expect(pointAt(lines, 8, turns)).toEqual({ keep: 9, query: "", turns: 1 });
     expect(pointAt(lines, 20, turns)).toEqual({ keep: 21, query: "", turns: 4 });
   });
 
-  it("takes a turn whole when the cursor is in what was steered into it", () => {
+  it("includes a whole turn when the cursor is in a query that was steered into it", () => {
     expect(pointAt(lines, 14, turns)).toMatchObject({
       keep: 9,
       query: "Second *question*\n\nsteered",
@@ -62,15 +62,15 @@ describe("a place in a conversation", () => {
     expect(pointAt(lines, 12, turns)).toEqual({ keep: 17, query: "", turns: 3 });
   });
 
-  it("is the end, with what is typed, when the cursor is in the prompt", () => {
+  it("is the end, with the typed text, when the cursor is in the prompt", () => {
     expect(pointAt(lines, 22, turns)).toEqual({ keep: 21, query: "typing", turns: 4 });
   });
 
-  it("is the beginning above the first query", () => {
+  it("is the beginning if the cursor is above the first query", () => {
     expect(pointAt(lines, 1, turns)).toEqual({ keep: 3, query: "", turns: 0 });
   });
 
-  it("knows a query that was edited from those around it, and what had been sent", () => {
+  it("recognizes an edited query by those around it, with the text that was sent", () => {
     const edited = lines.with(10, "Another question");
     expect(pointAt(edited, 10, turns)).toMatchObject({
       query: "Another question",
@@ -79,7 +79,7 @@ describe("a place in a conversation", () => {
     });
   });
 
-  it("does not guess where queries were added or taken out", () => {
+  it("is not guessed if queries were added or removed", () => {
     const fewer = lines.toSpliced(9, 4);
     expect(pointAt(fewer, 14, turns)).toMatchObject({ query: "Third question", turns: 3 });
     const more = lines.toSpliced(9, 0, "## You", "never sent", "## Codex", "never said");
@@ -87,12 +87,12 @@ describe("a place in a conversation", () => {
     expect(pointAt(more, 22, turns)).toMatchObject({ query: "Third question", turns: 3 });
   });
 
-  it("passes over the line that tells what went along", () => {
+  it("ignores the line about the context of a query", () => {
     const more = lines.toSpliced(18, 1, "Third question", "", "> **Context:** a.ts lines 1–2");
     expect(pointAt(more, 18, turns)).toMatchObject({ query: "Third question", turns: 3 });
   });
 
-  it("knows queries that were sent together", () => {
+  it("recognizes queries that were sent together", () => {
     const sections = ["one", "two", "three"].map((text, row) => ({
       role: "user" as const,
       row,

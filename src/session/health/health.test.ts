@@ -33,8 +33,8 @@ describe("the health of the model's endpoint", () => {
       "ok",
       /api\.openai\.com is called with the key from \$OPENAI_API_KEY, which stays on the host/,
     ],
-    ["without one that is needed", {}, {}, "error", /OPENAI_API_KEY is not set/],
-    ["without one", { model_url: "http://127.0.0.1:1/v1" }, {}, "ok", /is called without a key/],
+    ["without a required key", {}, {}, "error", /OPENAI_API_KEY is not set/],
+    ["without a key", { model_url: "http://127.0.0.1:1/v1" }, {}, "ok", /is called without a key/],
     [
       "in clear text",
       { model_url: "http://10.0.0.5/v1" },
@@ -64,7 +64,7 @@ describe("the health of the model's endpoint", () => {
     if (level !== "ok") expect(line?.advice.length).toBeGreaterThan(0);
   });
 
-  it("with a login says that the real service was never tried", async () => {
+  it("with a login reports that the real service was never tried", async () => {
     await using service = await ChatGptService.start();
     const line = await modelLine({ auth: "login" }, {}, service.authFile());
     expect(line).toMatchObject({ level: "ok", message: expect.stringContaining("never tried") });
@@ -72,7 +72,7 @@ describe("the health of the model's endpoint", () => {
 });
 
 describe("the health of the engine", () => {
-  itUnlessRoot("names what lets the user in where the socket is closed to them", async () => {
+  itUnlessRoot("names the command that gives the user access to a closed socket", async () => {
     const dir = await mkdtemp(join(tmpdir(), "codex-chat-health-"));
     onTestFinished(() => rm(dir, { recursive: true }));
     const path = join(dir, "docker.sock");

@@ -53,7 +53,7 @@ const told = (path: string, between: boolean) =>
     groups: [expect.objectContaining({ files: [expect.objectContaining({ path })] })],
   });
 
-it("tells of a change in the turn once, and records it with its thread", async () => {
+it("reports a change in the turn once, and records it with its thread", async () => {
   const { watch, entries, write, touch } = watched();
   expect(await watch.before(place, signal)).toEqual(ok());
   write("Makefile");
@@ -72,7 +72,7 @@ it("tells of a change in the turn once, and records it with its thread", async (
   ]);
 });
 
-it("tells apart what was changed after the last turn, whatever times the file has", async () => {
+it("distinguishes changes after the last turn, whatever times the file has", async () => {
   const { watch, write, touch } = watched();
   await watch.before(place, signal);
   await watch.after(place);
@@ -85,8 +85,8 @@ it("tells apart what was changed after the last turn, whatever times the file ha
 // Without it as of a project in which it would keep the turn waiting.
 describe.each([
   ["with a look at its beginning", 60_000],
-  ["by the kernel's times", 0],
-])("a change is of the turn in which it happened, %s", (_, firstLookMs) => {
+  ["judged by the kernel's times", 0],
+])("a change belongs to the turn in which it happened, %s", (_, firstLookMs) => {
   /** A turn has been; files were changed since, and half a second later another one begins. */
   async function inSecondTurn(
     between: (root: string) => void,
@@ -156,18 +156,18 @@ describe.each([
     expect(await inSecondTurn(act, nothing)).toContain(`${path} between`);
   });
 
-  it.concurrent("one file between and another one in it", async () => {
+  it.concurrent("one file between two turns, and another in the turn", async () => {
     const told = await inSecondTurn(write(".vscode/a.json", "x"), write("Makefile", "x"));
     expect(told.sort()).toEqual([".vscode/a.json between", "Makefile in it"]);
   });
 
-  it.concurrent("nothing of what was undone in it", async () => {
+  it.concurrent("no change that was undone in the turn", async () => {
     const undone = all(write("package.json", "{}"), write("package.json", '{"scripts":{"a":"b"}}'));
     expect(await inSecondTurn(nothing, undone)).toEqual([]);
   });
 });
 
-it("tells what was changed before and in a turn as both", async () => {
+it("reports a file that was changed before and in a turn as both", async () => {
   const { watch, write } = watched();
   await watch.before(place, signal);
   await watch.after(place);
@@ -178,7 +178,7 @@ it("tells what was changed before and in a turn as both", async () => {
 });
 
 it.each([60_000, 0])(
-  "says of nothing that it was between turns while another conversation's turn ran, %i",
+  "reports nothing as changed between turns while another conversation's turn ran, %i",
   async (ms) => {
     const { watch, write } = watched(ms);
     const other = { threadId: "t2", path: "/chats/b.md" };
@@ -191,7 +191,7 @@ it.each([60_000, 0])(
   },
 );
 
-it("keeps what it found before a turn that was stopped for the next one", async () => {
+it("reports changes found before a stopped turn with the next one", async () => {
   const { watch, write } = watched();
   await watch.before(place, signal);
   await watch.after(place);
@@ -202,7 +202,7 @@ it("keeps what it found before a turn that was stopped for the next one", async 
   expect(await watch.after(place)).toEqual([told("Makefile", true)]);
 });
 
-it("says nothing of what was changed while nothing ran", async () => {
+it("does not report changes made while no sandbox ran", async () => {
   const { watch, write } = watched();
   await watch.before(place, signal);
   await watch.after(place);
@@ -213,7 +213,7 @@ it("says nothing of what was changed while nothing ran", async () => {
   expect(await watch.after(place)).toEqual([]);
 });
 
-it("does not take another list of files for a change of them", async () => {
+it("does not mistake a changed list of files for changed files", async () => {
   const { watch, write, setPaths } = watched();
   write("deploy.sh");
   await watch.before(place, signal);
@@ -223,7 +223,7 @@ it("does not take another list of files for a change of them", async () => {
   expect(await watch.after(place)).toEqual([]);
 });
 
-it("ends when the turn is stopped before it began", async () => {
+it("ends if the turn is stopped before it begins", async () => {
   const { watch } = watched();
   expect(await watch.before(place, AbortSignal.abort())).toEqual({ ok: false, error: STOPPED });
   expect(await watch.after(place)).toEqual([]);

@@ -10,13 +10,13 @@ const url = { url: "https://mcp.example.org/x" };
 
 it.each<[string, string, object | undefined, string]>([
   [
-    "a program that is unknown here",
+    "an unknown program",
     "No such file or directory (os error 2)",
     { command: "mine" },
     "mine is not in the sandbox's image. ",
   ],
   [
-    "a directory that is not there",
+    "a missing directory",
     "No such file or directory (os error 2)",
     { command: "node", cwd: "/x" },
     "node is not in the sandbox's image, or its `cwd` /x is not there.",
@@ -29,7 +29,7 @@ it.each<[string, string, object | undefined, string]>([
   ],
   ["bun", "No such file or directory (os error 2)", { command: "bunx" }, "oven/bun"],
   [
-    "a program of another machine",
+    "a program for another machine",
     "Exec format error (os error 8)",
     { command: "/p/my server" },
     "/p/my server is no program of this machine",
@@ -41,13 +41,13 @@ it.each<[string, string, object | undefined, string]>([
     "mcp.example.org wants a login.",
   ],
   [
-    "a refusal for want of one",
+    "a refusal without a login",
     http("unexpected server response: HTTP 403: no"),
     url,
     "wants a login.",
   ],
   [
-    "an answer",
+    "an HTTP error",
     http("unexpected server response: HTTP 500: <html>"),
     url,
     "it answered with HTTP 500. Check `mcp_servers.x.url`",
@@ -73,19 +73,19 @@ it.each<[string, string, object | undefined, string]>([
     "`mcp_servers.x.startup_timeout_sec`",
   ],
   [
-    "what nobody knows yet",
+    "unknown",
     "MCP client for `x` failed to start: MCP startup failed: something new",
     { command: "a", args: ["b c"] },
     "something new. It must speak MCP over its input and output; `:CodexChat sandbox shell a 'b c'` shows",
   ],
   [
-    "what the list of servers says",
+    "a message in the list of servers",
     "MCP startup failed: something new",
     { command: "a" },
     "something new. It must speak MCP",
   ],
   ["a server that is not configured", "something new", undefined, "something new. "],
-])("says what helps where %s is in the way", (_what, error, server, told) => {
+])("gives a fix if the cause is %s", (_what, error, server, told) => {
   const text = startFault("x", error, server);
   expect(text).toContain(told);
   expect(text).not.toMatch(/::|os error|config\.toml|codex mcp|startup failed/);

@@ -58,7 +58,7 @@ function setUp(patienceMs = 60_000) {
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("a thread's first turn", () => {
-  it("waits until all servers have started or failed, and says for which", async () => {
+  it("waits until all servers have started or failed, and names the missing ones", async () => {
     const { states, tell, begin, isOver } = setUp();
     tell("a", "starting");
     const begun = begin();
@@ -72,7 +72,7 @@ describe("a thread's first turn", () => {
     expect(states.join()).not.toContain("t2");
   });
 
-  it("does not wait for one that is not configured, is off, or is another thread's", async () => {
+  it("does not wait for a server that is not configured, is off, or belongs to another thread", async () => {
     const { tell, begin } = setUp();
     tell("a", "ready");
     for (const name of ["forged", "off"]) tell(name, "starting");
@@ -80,7 +80,7 @@ describe("a thread's first turn", () => {
     expect(await begin()).toMatchObject({ ok: true });
   });
 
-  it("waits for a while only, and later turns do not wait again", async () => {
+  it("waits only for a while, and later turns do not wait again", async () => {
     const { states, tell, begin } = setUp(20);
     tell("a", "starting");
     expect(await begin()).toMatchObject({ ok: true });
@@ -102,7 +102,7 @@ describe("a thread's first turn", () => {
     expect(await begun).toMatchObject({ ok: true });
   });
 
-  it("is not begun where it is stopped meanwhile", async () => {
+  it("does not begin if it is stopped meanwhile", async () => {
     const { tell, begin } = setUp();
     tell("a", "starting");
     const stop = new AbortController();

@@ -20,7 +20,7 @@ function hook(name: string, told: string[], failure?: "before" | "after"): TurnH
   };
 }
 
-it("ends in the reverse order, and once", async () => {
+it("ends hooks in reverse order, once", async () => {
   const told: string[] = [];
   const hooks = new TurnHookRunner([hook("a", told), hook("b", told)], log);
   expect(await hooks.begin(turn, signal)).toEqual(ok());
@@ -32,7 +32,7 @@ it("ends in the reverse order, and once", async () => {
   expect(told).toEqual(["a before", "b before", "b after", "a after"]);
 });
 
-it("begins no more after a failure, and ends what has begun", async () => {
+it("begins no more hooks after a failure, and ends those that have begun", async () => {
   const told: string[] = [];
   const hooks = new TurnHookRunner([hook("a", told, "before"), hook("b", told)], log);
   expect((await hooks.begin(turn, signal)).ok).toBe(false);
@@ -40,7 +40,7 @@ it("begins no more after a failure, and ends what has begun", async () => {
   expect(told).toEqual(["a before", "a after"]);
 });
 
-it("goes on where one of them throws", async () => {
+it("continues if one of the hooks throws", async () => {
   const told: string[] = [];
   const hooks = new TurnHookRunner([hook("a", told), hook("b", told, "after")], log);
   await hooks.begin(turn, signal);

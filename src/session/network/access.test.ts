@@ -49,7 +49,7 @@ function setUp(options: { ask?: boolean; holdMs?: number; dir?: string } = {}) {
 }
 
 describe("a host that the configuration does not name", () => {
-  it("is asked about in the turn that is about to begin, where a program is started for it", async () => {
+  it("is asked about in a turn that is about to begin, if a program is started for it", async () => {
     const { access, decide, question, begin } = setUp();
     access.expectTurn();
     const verdict = decide("a.org");
@@ -128,7 +128,7 @@ describe("the user's answer", () => {
     expect(await question(1)).toMatchObject({ entry: "a.org" });
   });
 
-  it("accept for the conversation holds while a turn of it runs, and not in another conversation", async () => {
+  it("accept for the conversation holds while one of its turns runs, and not in another conversation", async () => {
     const { access, decide, begin, end, question, asked } = setUp();
     await begin();
     const first = decide("a.org");
@@ -145,7 +145,7 @@ describe("the user's answer", () => {
     expect(access.grants.entries("conversation", "t1")).toEqual(["a.org"]);
   });
 
-  it("for the conversation ends its connections with each turn of it, and begins anew", async () => {
+  it("accept for the conversation closes its connections after each turn, and holds again in the next", async () => {
     const { decide, begin, end, question } = setUp();
     await begin();
     const first = decide("a.org");
@@ -193,7 +193,7 @@ describe("the user's answer", () => {
     expect(await access.grants.forget("b.org", "")).toBe(false);
   });
 
-  it("an answer in one Neovim holds in another on the same project, and so does revoking it", async () => {
+  it("in one Neovim holds in another on the same project, and so does revoking it", async () => {
     const one = setUp();
     const other = setUp({ dir: one.dir });
     await one.begin();
@@ -210,7 +210,7 @@ describe("the user's answer", () => {
     expect(verdict.ends.aborted).toBe(true);
   });
 
-  it("an answer in another Neovim counts for each of several simultaneous requests", async () => {
+  it("in another Neovim counts for each of several simultaneous requests", async () => {
     const one = setUp();
     const other = setUp({ dir: one.dir });
     await one.begin();
@@ -235,7 +235,7 @@ describe("the user's answer", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("a permission can be revoked, which closes its connections", async () => {
+  it("can be revoked, which closes the connections", async () => {
     const { access, decide, begin, question } = setUp();
     await begin();
     const first = decide("a.org");
@@ -250,7 +250,7 @@ describe("the user's answer", () => {
     ["is not JSON", "{"],
     ["allows everything", '{"project": ["*"], "conversations": []}'],
     ["has another shape", '{"project": {"a.org": true}}'],
-  ])("saved permissions are ignored if their file %s", async (_name, text) => {
+  ])("is ignored if the file of saved permissions %s", async (_name, text) => {
     const { decide, begin, path, question } = setUp();
     writeFileSync(path, text);
     await begin();
@@ -324,7 +324,7 @@ describe("a question", () => {
     expect(await waiting).toMatchObject({ allowed: false, by: "nobody" });
   });
 
-  it("that the user allowed when its turn was over was not refused by the user", async () => {
+  it("that the user allowed after the end of its turn does not count as refused by the user", async () => {
     const { decide, begin, end, question } = setUp();
     await begin();
     await begin("t2");
@@ -335,7 +335,7 @@ describe("a question", () => {
     expect(await waiting).toMatchObject({ allowed: false, by: "policy" });
   });
 
-  it("that the end of its turn answers was not refused by the user", async () => {
+  it("that is cancelled with its turn does not count as refused by the user", async () => {
     const { decide, begin, question } = setUp();
     await begin();
     const waiting = decide("a.org");

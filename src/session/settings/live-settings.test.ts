@@ -6,7 +6,7 @@ const settings = (allow: readonly string[]) => ({ state_dir: "/nowhere", network
 const services = (count: number) => Array.from({ length: count }, (_, n) => `localhost:${n + 1}`);
 
 describe("services of this machine in network.allow", () => {
-  it("may be as many as the relay offers, and one more is an error", () => {
+  it("are limited to the number that the relay offers", () => {
     expect(parseSettings(settings(services(32))).ok).toBe(true);
     expect(parseSettings(settings(services(33)))).toMatchObject({
       error: { message: expect.stringContaining("more than 32 services of this machine") },

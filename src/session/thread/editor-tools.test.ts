@@ -12,7 +12,7 @@ const names = (editor_tools: object) => {
 };
 
 describe("the editor's tools", () => {
-  it("are offered in one namespace, all of them unless the user says otherwise", () => {
+  it("are all offered in one namespace, unless the user says otherwise", () => {
     expect(names({})).toEqual([
       "open_buffers",
       "read_buffer",
@@ -23,13 +23,13 @@ describe("the editor's tools", () => {
     ]);
   });
 
-  it("are not offered where they are switched off", () => {
+  it("are not offered if they are switched off", () => {
     expect(names({ buffers: false, lsp: false })).toEqual(["cursor", "diagnostics", "quickfix"]);
     const off = { buffers: false, cursor: false, diagnostics: false, quickfix: false, lsp: false };
     expect(names(off)).toEqual([]);
   });
 
-  it("take nothing but what their schemas name", () => {
+  it("accept only the arguments that their schemas name", () => {
     const [namespace] = editorTools(Settings.parse({ state_dir: "/s" }));
     const tools = namespace !== undefined && "tools" in namespace ? namespace.tools : [];
     for (const { inputSchema } of tools)

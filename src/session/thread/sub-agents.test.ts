@@ -35,7 +35,7 @@ function shown(lines: number) {
 const isMain = (thread: string) => thread === "main";
 
 describe("a thread without a conversation", () => {
-  it("works for the thread that began it, or that one's", () => {
+  it("works for the thread that started it, directly or through another", () => {
     const agents = new SubAgents();
     agents.note(spawn("main", "a"));
     agents.note(spawn("a", "b"));
@@ -44,14 +44,14 @@ describe("a thread without a conversation", () => {
     expect(agents.rootOf("c", isMain)).toBeUndefined();
   });
 
-  it("works for nobody where two forge that they began each other", () => {
+  it("works for no thread if two claim to have started each other", () => {
     const agents = new SubAgents();
     agents.note(spawn("a", "b"));
     agents.note(spawn("b", "a"));
     expect(agents.rootOf("a", isMain)).toBeUndefined();
   });
 
-  it("has the items shown that it asks about, and no others", () => {
+  it("shows the items that it asks about, and no others", () => {
     const agents = new SubAgents();
     const other = { ...command, id: "c2" };
     const output = parseNotification("item/commandExecution/outputDelta", {
@@ -73,7 +73,7 @@ describe("a thread without a conversation", () => {
     expect([ended("c1"), ended("c2")]).toEqual([undefined, undefined]);
   });
 
-  it("has the files shown that it changed unasked", () => {
+  it("shows the files that it changed without asking", () => {
     const agents = new SubAgents();
     const changes = [{ path: "/p/a", kind: { type: "add" }, diff: "x" }];
     const patch = { type: "fileChange", id: "p1", status: "completed", changes };
@@ -86,7 +86,7 @@ describe("a thread without a conversation", () => {
     });
   });
 
-  it("has nothing asked about of which the end is not shown", () => {
+  it("asks about nothing whose end is not shown", () => {
     const whole = shown(20_000);
     expect(whole.why).toBeUndefined();
     expect(whole.text).toContain("the end");
@@ -95,7 +95,7 @@ describe("a thread without a conversation", () => {
     expect(cut.text).not.toContain("the end");
   });
 
-  it("has its questions told from those of the agent", () => {
+  it("asks questions that are distinguishable from the agent's", () => {
     expect(asSubAgentApproval({ ...asks, reason: "To look." })).toEqual({
       ...asks,
       byAgent: true,

@@ -22,14 +22,14 @@ it("hands over the thread that was started, once", async () => {
   expect(codex.request).toHaveBeenCalledTimes(1);
 });
 
-it("starts none while one like it waits", async () => {
+it("starts no thread while an equal one waits", async () => {
   const [ahead, codex] = [new ThreadAhead(), client()];
   ahead.begin(codex, params);
   ahead.begin(codex, { ...params });
   expect(codex.request).toHaveBeenCalledTimes(1);
 });
 
-it("has none for an app-server that was started since, or for other parameters", async () => {
+it("has no thread for a newer app-server, or for other parameters", async () => {
   const [ahead, codex] = [new ThreadAhead(), client()];
   ahead.begin(codex, params);
   expect(await ahead.take(client(), params)).toBeUndefined();
@@ -48,7 +48,7 @@ it("starts another one if the parameters have changed meanwhile", async () => {
   });
 });
 
-it("leaves a failure to the turn", async () => {
+it("leaves the report of a failure to the turn", async () => {
   const [ahead, codex] = [new ThreadAhead(), client(true)];
   ahead.begin(codex, params);
   expect(await ahead.take(codex, params)).toBeUndefined();

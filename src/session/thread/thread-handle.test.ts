@@ -32,14 +32,14 @@ function setUp(thread: string | undefined) {
   return { begun, asked, load: () => handle.load(new AbortController().signal, () => {}) };
 }
 
-it("begins without what its name was allowed in another conversation", async () => {
+it("starts without permissions that its id has in another conversation", async () => {
   const { begun, asked, load } = setUp(undefined);
   expect(await load()).toMatchObject({ ok: true, value: { threadId: "forged" } });
   expect(asked).toEqual(["thread/start"]);
   expect(begun).toEqual(["forged"]);
 });
 
-it("keeps what it was allowed when it is resumed by its own name", async () => {
+it("keeps its permissions when it is resumed by its own id", async () => {
   const { begun, asked, load } = setUp("mine");
   expect(await load()).toMatchObject({ ok: true, value: { threadId: "mine" } });
   // The second looks whether all of it is still there.

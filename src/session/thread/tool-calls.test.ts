@@ -50,7 +50,7 @@ describe("a call of an editor's tool", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("is answered once, though the editor is late or says it twice", async () => {
+  it("is answered once, even if the editor is late or answers twice", async () => {
     const { tools, asked } = calls();
     const late = tools.call(call("lsp"));
     await vi.advanceTimersByTimeAsync(15_000);
@@ -71,7 +71,7 @@ describe("a call of an editor's tool", () => {
     expect(asked).toEqual([]);
   });
 
-  it("is refused where the tool is not the editor's, or too many are asked for", async () => {
+  it("is refused if the tool does not belong to the editor, or there are too many calls", async () => {
     const { tools, asked } = calls();
     for (const namespace of [null, "other", ""])
       expect(await tools.call(call("cursor", { namespace }))).toMatchObject({ ok: false });

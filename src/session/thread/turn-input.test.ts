@@ -4,7 +4,7 @@ import { inputsOf } from "./turn-input.ts";
 const text = (of: string) => ({ type: "text", text: of, text_elements: [] });
 
 describe("the inputs of a turn", () => {
-  it("are none without a query, so that Codex answers what it has", () => {
+  it("are empty without a query, so that Codex answers what it already has", () => {
     expect(inputsOf([])).toEqual([]);
   });
 
@@ -17,7 +17,7 @@ describe("the inputs of a turn", () => {
     ).toEqual([text("one\n\ntwo")]);
   });
 
-  it("go on with what was mentioned: texts, pictures, skills", () => {
+  it("continue with the mentioned texts, pictures and skills", () => {
     const query = {
       id: "user:1",
       text: "$tidy @a.ts#L1 @image:dot.png",
@@ -35,7 +35,7 @@ describe("the inputs of a turn", () => {
     ]);
   });
 
-  it("hold once what several queries mention", () => {
+  it("contain something that several queries mention only once", () => {
     const context = [
       { text: "The query is about `a.ts`." },
       { image: "data:image/png;base64,AAAA" },

@@ -5,7 +5,7 @@ const query = (...unsaved: string[]) => ({ id: "user:1", text: "go on", unsaved 
 const told = (news: UnsavedFiles, ...queries: ReturnType<typeof query>[]) =>
   news.of(queries).additionalContext?.["editor"]?.value;
 
-describe("what Codex is told of changes that are not saved", () => {
+describe("the note to Codex about unsaved changes", () => {
   it("names the files, each once, and quotes them", () => {
     const news = new UnsavedFiles();
     expect(told(news, query("a.ts", 'b" and "c.ts'), query("a.ts"))).toBe(
@@ -13,7 +13,7 @@ describe("what Codex is told of changes that are not saved", () => {
     );
   });
 
-  it("is told again as long as it is so, and once when it is over", () => {
+  it("is repeated while it applies, and withdrawn once", () => {
     const news = new UnsavedFiles();
     expect(told(news, query())).toBeUndefined();
     expect(told(news, query("a.ts"))).toContain('"a.ts"');
@@ -24,7 +24,7 @@ describe("what Codex is told of changes that are not saved", () => {
     expect(told(news, query())).toBeUndefined();
   });
 
-  it("leaves out what is no file's name", () => {
+  it("leaves out buffers that do not name a file", () => {
     expect(told(new UnsavedFiles(), query("x".repeat(301)))).toBeUndefined();
   });
 });

@@ -36,8 +36,8 @@ async function commits(...all: readonly (readonly string[])[]) {
   return { scratch, oids };
 }
 
-describe("repositories in the project that commits add", () => {
-  it("are those that the user's commit has not, whatever is in their names", async () => {
+describe("repositories that commits add to the project", () => {
+  it("are those that the user's commit lacks, with any names", async () => {
     const { scratch, oids } = await commits(["mine"], ["mine", "dir/new", ":line\nbreak"]);
     const [head, tip = ""] = oids;
     const found = await addedGitlinks(scratch, { tip, head, known: [head ?? ""] });
@@ -45,21 +45,21 @@ describe("repositories in the project that commits add", () => {
     expect([...found.paths].sort()).toEqual([":line\nbreak", "dir/new"]);
   });
 
-  it("are told of, too, where only a commit on the way has them", async () => {
+  it("are also reported if only an intermediate commit has them", async () => {
     const { scratch, oids } = await commits([], ["passing"], []);
     const [head, , tip = ""] = oids;
     const found = await addedGitlinks(scratch, { tip, head, known: [head ?? ""] });
     expect(found).toEqual({ paths: ["passing"], isWhole: true });
   });
 
-  it("are told of again where they came before and the user has not taken them", async () => {
+  it("are reported again if the user has not taken earlier ones", async () => {
     const { scratch, oids } = await commits([], ["came"], ["came"]);
     const [head, before = "", tip = ""] = oids;
     const found = await addedGitlinks(scratch, { tip, head, known: [before] });
     expect(found).toEqual({ paths: ["came"], isWhole: true });
   });
 
-  it("are found in a repository that has no commit of the user's", async () => {
+  it("are found in a repository without a commit by the user", async () => {
     const { scratch, oids } = await commits(["first"]);
     const found = await addedGitlinks(scratch, { tip: oids[0] ?? "", head: undefined, known: [] });
     expect(found).toEqual({ paths: ["first"], isWhole: true });

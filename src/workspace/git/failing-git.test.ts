@@ -88,7 +88,7 @@ async function brought(path: string | undefined) {
 
 describe("a git that does not answer", () => {
   it.each(Object.entries(GIT_FAILURES))(
-    "says neither that commits follow one another nor that they do not, where it %s",
+    "gives no answer on whether a commit follows another if it %s",
     async (_how, failure) => {
       await using scratch = await makeScratch();
       expect(await isAncestor(scratch, first, first)).toEqual({ ok: true, value: true });
@@ -99,7 +99,7 @@ describe("a git that does not answer", () => {
     },
   );
 
-  it("is not one that says that a commit is not there", async () => {
+  it("is not mistaken for one that reports a missing commit", async () => {
     await using scratch = await makeScratch();
     const absent = "1".repeat(40);
     expect(await isAncestor(scratch, absent, first)).toEqual({ ok: true, value: false });
@@ -107,14 +107,14 @@ describe("a git that does not answer", () => {
   });
 
   it.each(["rev-list --count", "log -1", "merge-base", "count-objects"])(
-    "does not pass for one that has no new commits: %s",
+    "is not mistaken for one without new commits: %s",
     async (words) => {
       const path = await failingGit(base, KILLED, whenAsked(words));
       expect(await brought(path)).toMatchObject({ ok: false });
     },
   );
 
-  it("does not make the list of a conversation's commits empty, or all of them taken", async () => {
+  it("neither empties a conversation's list of commits nor marks them all as taken", async () => {
     const done = await brought(undefined);
     expect(done).toMatchObject({ ok: true, value: { deliveries: [{ count: 1 }] } });
     const gitDir = join(real, ".git");

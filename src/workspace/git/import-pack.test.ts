@@ -170,7 +170,7 @@ describe("receiving", () => {
     expect(await has(it, tip)).toBe(true);
   });
 
-  it("refuses a commit whose files are missing, though the tip is there", async () => {
+  it("refuses a commit whose files are missing even if the tip is there", async () => {
     const it = await places();
     const { tip, ids } = await craft(it, [["100644", "a.txt", "hello\n"]]);
     const done = await take(it, await packOf(it.crafted, ids.slice(0, 2)), tip);
@@ -187,7 +187,7 @@ describe("receiving", () => {
     expect(await has(it, orphan)).toBe(false);
   });
 
-  it("refuses a tip that is a file, a tip that never came, and a stream that is no pack", async () => {
+  it("refuses a tip that is a file, a missing tip, and a stream that is not a pack", async () => {
     const it = await places();
     const { tip, ids } = await craft(it, [["100644", "a.txt", "hello\n"]]);
     const blob = ids[2] ?? "";
@@ -199,7 +199,7 @@ describe("receiving", () => {
     expect(await has(it, tip)).toBe(false);
   });
 
-  it("refuses more than may come, and a stream that never ends", async () => {
+  it("refuses a stream over the limit, and one that never ends", async () => {
     const it = await places();
     const noise = Buffer.from(Array.from({ length: 300_000 }, () => Math.random() * 256));
     await writeFile(join(it.base, "noise"), noise);
@@ -214,7 +214,7 @@ describe("receiving", () => {
     expect(endless.destroyed).toBe(true);
   });
 
-  it("ends on an object that unpacks to more than the memory it may have", async () => {
+  it("stops at an object that unpacks to more than its memory limit", async () => {
     const it = await places();
     // A tree must be had as a whole; this one says that it has 6 GiB.
     const size = [(2 << 4) | 0x80];

@@ -5,7 +5,7 @@ import { execa } from "execa";
 import { expect, it, onTestFinished } from "vitest";
 import { PrivateGit } from "./private-git.ts";
 
-it("says of which submodules the agent has no git, and why", async () => {
+it("reports for which submodules the agent has no git, and why", async () => {
   const base = await realpath(await mkdtemp(join(tmpdir(), "codex-chat-private-")));
   onTestFinished(() => rm(base, { recursive: true, force: true }));
   const git = (cwd: string, ...args: readonly string[]) =>

@@ -20,7 +20,7 @@ async function plan(...args: [Base, Base, Base, MayGiveWay]) {
 }
 
 describe("following the user's branches", () => {
-  it("moves what the agent has left alone, makes what is new and removes what is gone", async () => {
+  it("moves branches that the agent has not changed, creates new ones and removes deleted ones", async () => {
     const base = side({ [main]: oid("1"), "refs/heads/gone": oid("1") });
     const real = side({ [main]: oid("2"), "refs/heads/new": oid("3") });
     expect(await plan(base, real, base, never)).toEqual({
@@ -34,7 +34,7 @@ describe("following the user's branches", () => {
     });
   });
 
-  it("leaves a branch on which the agent has committed, unless it may give way", async () => {
+  it("leaves a branch on which the agent has committed, unless that may be replaced", async () => {
     const base = side({ [main]: oid("1") });
     const [real, own] = [side({ [main]: oid("2") }), side({ [main]: oid("a") })];
     expect(await plan(base, real, own, never)).toMatchObject({ changes: [], diverged: [main] });
@@ -50,7 +50,7 @@ describe("following the user's branches", () => {
     expect(planned).toMatchObject({ changes: [], diverged: ["x"] });
   });
 
-  it("switches where the user has switched, and not where the agent has", async () => {
+  it("switches branches if the user has switched, and not if the agent has", async () => {
     const refs = { [main]: oid("1"), other: oid("1") };
     const [base, users] = [side(refs), side(refs, "refs/heads/other")];
     expect(await plan(base, users, base, never)).toMatchObject({ head: users.head });
@@ -60,7 +60,7 @@ describe("following the user's branches", () => {
     expect(await plan(base, users, users, never)).toMatchObject({ head: undefined });
   });
 
-  it("never takes a commit from the agent that may not give way, whatever happened", async () => {
+  it("never removes a commit of the agent that must not be replaced", async () => {
     const value = fc.option(fc.constantFrom("1", "2", "3"), { nil: undefined });
     const names = ["refs/heads/a", "refs/heads/b", "refs/heads/c"];
     const refs = fc

@@ -21,7 +21,7 @@ async function gitDir(files: Readonly<Record<string, string>>): Promise<string> 
 }
 
 describe("reading refs", () => {
-  it("takes loose ones over packed ones, and HEAD from either", async () => {
+  it("prefers loose refs to packed ones, and resolves HEAD from either", async () => {
     const dir = await gitDir({
       HEAD: "ref: refs/heads/main\n",
       "packed-refs": `# pack-refs with: peeled fully-peeled sorted \n${A} refs/heads/main\n${A} refs/tags/v1\n^${B}\n`,
@@ -43,7 +43,7 @@ describe("reading refs", () => {
     expect(headOid(refs)).toBe(B);
   });
 
-  it("passes over names that lead elsewhere and values that are none", async () => {
+  it("ignores names that lead elsewhere and invalid values", async () => {
     const dir = await gitDir({
       HEAD: "ref: ../../../etc/passwd\n",
       "packed-refs": [
@@ -68,7 +68,7 @@ describe("reading refs", () => {
     });
   });
 
-  it("follows no link and waits for no pipe, wherever they stand", async () => {
+  it("follows no link and waits for no pipe, wherever they are", async () => {
     const secret = await gitDir({ "heads/x": `${A}\n`, HEAD: `${A}\n`, x: `${A}\n` });
     const dir = await gitDir({ "refs/tags/t": `${B}\n` });
     await symlink(join(secret, "heads"), join(dir, "refs/heads"));
@@ -86,7 +86,7 @@ describe("reading refs", () => {
     expect((await readRefsBelow(dir, [])).refs.size).toBe(0);
   });
 
-  it("of the real repository refuses where git may see more", async () => {
+  it("of the real repository is refused if git may see more", async () => {
     for (const name of ["HEAD", "packed-refs", "refs/heads/main"]) {
       const dir = await gitDir({ HEAD: `${A}\n`, "packed-refs": "", "refs/heads/main": `${A}\n` });
       expect((await readRefs(dir)).refs.get("refs/heads/main")).toBe(A);
@@ -101,7 +101,7 @@ describe("reading refs", () => {
     }
   });
 
-  it("comes to an end where directories lie in directories, with nothing in them", async () => {
+  it("terminates on deeply nested empty directories", async () => {
     const dir = await gitDir({ HEAD: `${A}\n`, "refs/heads/main": `${A}\n` });
     for (let n = 0; n < 5; n++)
       for (let m = 0; m < 5; m++) await mkdir(join(dir, `refs/x${n}/${m}`), { recursive: true });
@@ -109,7 +109,7 @@ describe("reading refs", () => {
     expect(await readRefs(dir, dir, 20)).toMatchObject({ isCut: true });
   });
 
-  it("takes no name that git refuses", async () => {
+  it("accepts no name that git refuses", async () => {
     const part = fc.string({ unit: "binary", maxLength: 8 });
     const odd = fc.constantFrom(
       "..",
@@ -146,12 +146,12 @@ describe("the ref of a conversation", () => {
     ["/x/.md", "chat"],
     ["/x/@{-1}.md", "1"],
     ["/x/a~^:?*[\\ b.md", "a-b"],
-  ])("of %s is %s", (path, name) => {
+  ])("for %s is %s", (path, name) => {
     expect(chatName(path)).toBe(name);
     expect(isRefName(`refs/codex/${chatName(path)}`)).toBe(true);
   });
 
-  it("is another one for each branch", () => {
+  it("is different for each branch", () => {
     const names = [
       "a/b",
       "a-b",
@@ -167,7 +167,7 @@ describe("the ref of a conversation", () => {
     for (const ref of refs) expect(isRefName(`refs/codex/${ref}`)).toBe(true);
   });
 
-  it("is written through no link, and not where somebody else has the lock", async () => {
+  it("is not written through a link, or while another process has the lock", async () => {
     const outside = await gitDir({ "codex/victim": "precious\n" });
     const dir = await gitDir({ HEAD: "ref: refs/heads/main\n", "refs/heads/x": `${A}\n` });
     expect(await setChatRef(dir, "chat", A)).toEqual({ ok: true, value: undefined });

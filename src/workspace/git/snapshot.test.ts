@@ -24,7 +24,7 @@ beforeEach(async () => {
 const index = () => readIndex(repository, join(gitDir, "../scratch"));
 
 describe("the index", () => {
-  it("is absent only where there is none, and says why it is not read otherwise", async () => {
+  it("counts as absent only if there is none, and otherwise is refused with the reason", async () => {
     const path = join(gitDir, "index");
     const read = await index();
     expect(read.ok && read.value.get("index")?.subarray(0, 4).toString()).toBe("DIRC");
@@ -52,7 +52,7 @@ describe("a snapshot", () => {
     await expect(take()).rejects.toThrow(`${path} is larger than 1 MiB`);
   });
 
-  it("has no content of a linked exclude file, which may lead to a secret", async () => {
+  it("contains nothing of a linked exclude file, which may lead to a secret", async () => {
     const path = join(gitDir, "info/exclude");
     await rm(path, { force: true });
     await writeFile(join(gitDir, "../secret"), "TOPSECRET");

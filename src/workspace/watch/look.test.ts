@@ -6,7 +6,7 @@ import { Project } from "../../../test/support/watched-project.ts";
 import { changesOf } from "./changes.ts";
 
 describe("a look at a project", () => {
-  it("is told of where a program of any name would have the user's rights", async () => {
+  it("reports a program of any name that would run with the user's rights", async () => {
     const project = new Project();
     for (const path of ["a/old", "a/b\n", "Makefile"]) project.write(path);
     chmodSync(join(project.root, "a/old"), 0o4755);
@@ -19,7 +19,7 @@ describe("a look at a project", () => {
     expect(told).toEqual(["Makefile made set-id", "a/b\n made set-id"]);
   });
 
-  it("is not deceived by a file with the size and times of before", async () => {
+  it("is not deceived by a file with the previous size and times", async () => {
     const project = new Project();
     project.write("Makefile", "good");
     const touch = (path: string) =>
@@ -58,7 +58,7 @@ describe("a look at a project", () => {
     expect(changesOf(early, after)).toMatchObject([{ path: "Makefile", change: "changed" }]);
   });
 
-  it("knows a parser for Neovim from a source of that folder, whatever its name", async () => {
+  it("distinguishes a Neovim parser from source code in a folder of the same name", async () => {
     const project = new Project();
     const told = await project.told(() => {
       project.write("parser/evil.txt", "\x7fELF\x02");
@@ -67,7 +67,7 @@ describe("a look at a project", () => {
     expect(told).toEqual(["parser/evil.txt created"]);
   });
 
-  it("looks at git's hooks however many files are beside them", async () => {
+  it("checks git's hooks, however many files are beside them", async () => {
     const project = new Project();
     project.write("sub/.git/HEAD");
     for (let n = 0; n < 300; n++) project.write(`sub/.git/hooks/a${n}`);
@@ -75,7 +75,7 @@ describe("a look at a project", () => {
     expect(told).toEqual(["sub/.git file:hooks/post-checkout changed"]);
   });
 
-  it("compares the whole of a file that is larger than what is read", async () => {
+  it("compares the whole of a file that is larger than the part that is read", async () => {
     const project = new Project();
     const long = "#".repeat(2000);
     project.write("Makefile", `${long}a`);
@@ -86,7 +86,7 @@ describe("a look at a project", () => {
     expect(changesOf(before, after)).toMatchObject([{ path: "Makefile", change: "changed" }]);
   });
 
-  it("says why it has not seen all, has seen what is high up, and calls nothing removed", async () => {
+  it("gives the reason for an incomplete look, covers the upper directories, and reports nothing as removed", async () => {
     const project = new Project();
     for (let n = 0; n < 30; n++) project.write(`deep/er/d${n}/Makefile`);
     const before = await project.look();
@@ -104,20 +104,20 @@ describe("a look at a project", () => {
     ["tsconfig.json", `{"extends":${"[".repeat(400_000)}${"]".repeat(400_000)}}`],
     ["package.json", `{"scripts":{"a":${"[".repeat(400_000)}${"]".repeat(400_000)}}}`],
     ["package.json", `{"scripts":{${'"a":"b",'.repeat(100_000)}"c":"d"}}`],
-  ])("is not held up by a %s that is made for it", async (path, text) => {
+  ])("is not delayed by a hostile %s", async (path, text) => {
     const project = new Project();
     project.write(path, "{}");
     expect(await project.told(() => project.write(path, text))).toHaveLength(1);
   });
 
-  it("ends when it is told to", async () => {
+  it("can be aborted", async () => {
     const project = new Project();
     await expect(project.look({ signal: AbortSignal.abort(new Error("stop")) })).rejects.toThrow(
       "stop",
     );
   });
 
-  it("passes over a directory that is swapped for a link while it is looked at", async () => {
+  it("skips a directory that is swapped for a link meanwhile", async () => {
     const project = new Project();
     mkdirSync(join(project.base, "secret"));
     writeFileSync(join(project.base, "secret/.envrc"), "x");

@@ -23,7 +23,7 @@ function exampleOf(pattern: string): string {
 const PATTERNS = RULES.flatMap(({ patterns }) => patterns);
 
 describe("each pattern of the table", () => {
-  it("is there once, and a name or glob", () => {
+  it("exists once, and is a name or glob", () => {
     expect(new Set(PATTERNS).size).toBe(PATTERNS.length);
     expect(PATTERNS.filter((it) => !/^\/?(?:[\w.*+-]+\/)*(?:[\w.*+-]+)?\/?$/.test(it))).toEqual([]);
     expect(PATTERNS).not.toContain("");
@@ -40,14 +40,14 @@ describe("each pattern of the table", () => {
     expect(missed).toEqual([]);
   });
 
-  it("of the top directory matches nothing below", () => {
+  it("for the top directory matches nothing below", () => {
     const top = PATTERNS.filter((it) => it.startsWith("/"));
     const found = top.filter((it) => runs(`src/${exampleOf(it)}`) !== undefined);
     expect(found).toEqual([]);
   });
 });
 
-describe("what the host runs", () => {
+describe("a file that the host runs", () => {
   it.each([
     ["plugin/sub/x.lua", "Neovim runs it on start"],
     ["plugin/a/b/c.vim", "Neovim runs it on start"],
@@ -100,11 +100,11 @@ describe("what the host runs", () => {
     ["devenv.nix", "nix"],
     ["pom.xml", "the build runs it"],
     [".zshrc", "your shell"],
-  ])("has %s", (path, words) => {
+  ])("may be %s", (path, words) => {
     expect(runs(path)).toContain(words);
   });
 
-  it("has no ordinary file", () => {
+  it("is never an ordinary file", () => {
     const ordinary = `
       README.md CHANGELOG.md LICENSE docs/index.md docs/plugin/guide.md makefile.md x.envrc envrc
       src/index.ts src/a.js src/App.tsx src/plugin/index.ts src/plugin/x.lua plugin/main.go
@@ -125,7 +125,7 @@ describe("what the host runs", () => {
     expect(ordinary.filter((path) => runs(path) !== undefined)).toEqual([]);
   });
 
-  it("leads from a directory above what it watches", () => {
+  it("is found from a directory above it", () => {
     const above = [".github", ".cargo", "sub/.hg", "gradle", "plugin", "plugin/a/b", ".vscode/x"];
     expect(above.filter((it) => !matcher.leads(it))).toEqual([".vscode/x"]);
     expect(["src", "docs", "src/plugin", ".github/x"].filter(matcher.leads)).toEqual([]);

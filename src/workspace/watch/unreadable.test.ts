@@ -85,7 +85,7 @@ class Project {
 }
 
 describe("a directory that cannot be looked at", () => {
-  it.each([0o000, 0o111, 0o444])("of mode %o is told of, and not as gone", async (mode) => {
+  it.each([0o000, 0o111, 0o444])("of mode %o is reported, and not as removed", async (mode) => {
     const project = new Project();
     project.write("tools/Makefile");
     project.write("tools/sub/.envrc");
@@ -97,7 +97,7 @@ describe("a directory that cannot be looked at", () => {
     expect(await project.look()).toEqual([]);
   });
 
-  it("hides no change that was made meanwhile", async () => {
+  it("hides no change made meanwhile", async () => {
     const project = new Project();
     for (const path of ["Makefile", "sub/.envrc", "gone/justfile"]) project.write(`tools/${path}`);
     await project.look();
@@ -119,7 +119,7 @@ describe("a directory that cannot be looked at", () => {
     ]);
   });
 
-  it("is told of where it is new, as the hooks of a repository", async () => {
+  it("is reported if it is new, also in a repository", async () => {
     const project = new Project();
     await project.look();
     for (const path of ["HEAD", "objects/x", "refs/x", "hooks/pre-commit"])
@@ -134,7 +134,7 @@ describe("a directory that cannot be looked at", () => {
     ]);
   });
 
-  it("is the project's top", async () => {
+  it("may be the project's top", async () => {
     const project = new Project();
     project.write("Makefile");
     await project.look();
@@ -147,7 +147,7 @@ describe("a directory that cannot be looked at", () => {
 });
 
 describe("a file that cannot be read", () => {
-  it("is told of, and by each change that could be made unseen", async () => {
+  it("is reported, again after each change that could have hidden something", async () => {
     const project = new Project();
     project.write("Makefile");
     project.write("sub/.git/config", "[core]");
@@ -165,7 +165,7 @@ describe("a file that cannot be read", () => {
     expect(await project.look()).toEqual(["Makefile changed"]);
   });
 
-  it("is no change when it can be read again and is what it was", async () => {
+  it("is not a change once it is readable again and unchanged", async () => {
     const project = new Project();
     project.write("Makefile");
     await project.look();
@@ -176,7 +176,7 @@ describe("a file that cannot be read", () => {
   });
 });
 
-it("tells of a directory whose path is longer than can be opened", async () => {
+it("reports a directory whose path is too long to open", async () => {
   const project = new Project();
   await project.look();
   const name = "d".repeat(250);

@@ -21,15 +21,15 @@ const WATCHED = `
   .trim()
   .split(/\s+/);
 
-describe("what the host runs", () => {
-  it.each(WATCHED)("is told of where %s is created, changed, or taken away", async (path) => {
+describe("a file that the host runs", () => {
+  it.each(WATCHED)("is reported if %s is created, changed or removed", async (path) => {
     const project = new Project();
     expect(await project.told(() => project.write(path, "one"))).toEqual([`${path} created`]);
     expect(await project.told(() => project.write(path, "two"))).toEqual([`${path} changed`]);
     expect(await project.told(() => rmSync(join(project.root, path)))).toEqual([`${path} removed`]);
   });
 
-  it("is not told of for an ordinary change", async () => {
+  it("is not reported for an ordinary change", async () => {
     const project = new Project();
     project.write("Makefile", "all:");
     const told = await project.told(() => {
@@ -44,7 +44,7 @@ describe("what the host runs", () => {
   });
 
   it.each(["env", "packages/a/.venv", "venv", ".tox/py311"])(
-    "is told of a virtual environment at %s, but not of what is installed in it",
+    "is reported in a virtual environment at %s, but not among its installed packages",
     async (env) => {
       const project = new Project();
       const installed = `${env}/lib/python3.13/site-packages`;
@@ -68,7 +68,7 @@ describe("what the host runs", () => {
     },
   );
 
-  it("is what the user named, too, and not what they took out", async () => {
+  it("may be named by the user, or excluded", async () => {
     const project = new Project();
     project.own = ["deploy/*.sh", "/run/", "!vite.config.*"];
     const told = await project.told(() => {
@@ -85,7 +85,7 @@ describe("what the host runs", () => {
     ]);
   });
 
-  it("comes in the order of how little the user must do, what is high up first", async () => {
+  it("is listed by how little the user must do to run it, upper directories first", async () => {
     const project = new Project();
     const told = await project.told(() => {
       for (let n = 0; n < 20; n++) project.write(`a${n}/Makefile`);
@@ -102,7 +102,7 @@ describe("what the host runs", () => {
   });
 });
 
-describe("of a file in which some parts are run", () => {
+describe("a file in which only some parts are run", () => {
   it.each([
     [
       "package.json",
@@ -122,7 +122,7 @@ describe("of a file in which some parts are run", () => {
     ["tsconfig.json", {}, { compilerOptions: { plugins: [{ name: "./x" }] } }, "field:plugins"],
     ["tsconfig.base.json", {}, { extends: "./evil.json" }, "field:extends"],
     ["package.json", {}, { mocha: { require: "./evil.js" } }, "configuration:mocha"],
-  ])("%s tells which were changed", async (path, before, after, part) => {
+  ])("reports which parts of %s were changed", async (path, before, after, part) => {
     const project = new Project();
     project.write(path, JSON.stringify(before));
     const told = await project.told(() => project.write(path, JSON.stringify(after)));
@@ -136,13 +136,13 @@ describe("of a file in which some parts are run", () => {
       { compilerOptions: { strict: true } },
       { compilerOptions: { strict: false } },
     ],
-  ])("%s tells nothing of the rest", async (path, before, after) => {
+  ])("reports nothing about the rest of %s", async (path, before, after) => {
     const project = new Project();
     project.write(path, JSON.stringify(before));
     expect(await project.told(() => project.write(path, JSON.stringify(after)))).toEqual([]);
   });
 
-  it("go.mod tells of toolchains, tools and replacements", async () => {
+  it("reports toolchains, tools and replacements of go.mod", async () => {
     const project = new Project();
     const text = "module a\n\ngo 1.22\n\nrequire (\n\tx.org/y v1.0.0 // indirect\n)\n";
     project.write("go.mod", text);
@@ -154,7 +154,7 @@ describe("of a file in which some parts are run", () => {
     ]);
   });
 
-  it("a new one without such parts tells nothing", async () => {
+  it("is not reported if it is new and has no such parts", async () => {
     const project = new Project();
     expect(await project.told(() => project.write("package.json", "{}"))).toEqual([]);
     expect(await project.told(() => rmSync(join(project.root, "package.json")))).toEqual([]);
@@ -164,7 +164,7 @@ describe("of a file in which some parts are run", () => {
     ["package.json", '{"scripts":{"a":"b"}}', '{"scripts":{"a":"b"} /* for bun */ }'],
     ["tsconfig.json", "{}", '{"compilerOptions": {\'plugins\': ["./x"]}}'],
     ["go.mod", "module a\n", "module a\n= x\n"],
-  ])("%s that says something else counts as a whole", async (path, before, after) => {
+  ])("counts as a whole if %s has another form", async (path, before, after) => {
     const project = new Project();
     project.write(path, before);
     expect(await project.told(() => project.write(path, after))).toEqual([`${path} changed`]);
@@ -190,7 +190,7 @@ describe("of a file in which some parts are run", () => {
 describe("a repository in the project", () => {
   const git = (cwd: string, ...args: string[]) => execFileSync("git", args, { cwd, stdio: "pipe" });
 
-  it("is told of when it is made: plain, bare, by a pointer, at the top", async () => {
+  it("is reported when it is made: plain, bare, by a pointer, at the top", async () => {
     const project = new Project();
     const told = await project.told(() => {
       git(project.root, "init", "-q", "plain");
@@ -206,7 +206,7 @@ describe("a repository in the project", () => {
     ]);
   });
 
-  it("needs no more than git does to know one", async () => {
+  it("is recognized by as little as git needs", async () => {
     const project = new Project();
     const told = await project.told(() => {
       project.write("a/HEAD", "ref: refs/heads/main");
@@ -223,7 +223,7 @@ describe("a repository in the project", () => {
     ["hooks/pre-commit", (dir: string) => writeFileSync(join(dir, "hooks/pre-commit"), "x")],
     ["info/attributes", (dir: string) => writeFileSync(join(dir, "info/attributes"), "x")],
     ["commondir", (dir: string) => writeFileSync(join(dir, "commondir"), "x")],
-  ])("is told of when its %s changes, and not for a commit", async (file, act) => {
+  ])("is reported when its %s changes, and not for a commit", async (file, act) => {
     const project = new Project();
     git(project.root, "init", "-q", "sub");
     const dir = join(project.root, "sub/.git");
@@ -242,13 +242,13 @@ describe("a repository in the project", () => {
 describe("the project's own repository", () => {
   const git = (cwd: string, ...args: string[]) => execFileSync("git", args, { cwd, stdio: "pipe" });
 
-  it("that was there is the user's, who may change it", async () => {
+  it("that existed before belongs to the user, who may change it", async () => {
     const project = new Project();
     git(project.root, "init", "-q");
     expect(await project.told(() => git(project.root, "config", "a.b", "c"))).toEqual([]);
   });
 
-  it("that came later is looked into", async () => {
+  it("that came later is watched", async () => {
     const project = new Project();
     const first = await project.look();
     git(project.root, "init", "-q");
@@ -265,18 +265,18 @@ describe("the project's own repository", () => {
 describe("a link", () => {
   it.each([
     ["to a directory of the system", "/etc"],
-    ["to what is beside the project", "../other"],
+    ["to a directory beside the project", "../other"],
     ["to a name that begins like the project's", "../project-2/x"],
-    ["to nothing yet", "/nowhere/at/all"],
+    ["to a missing path", "/nowhere/at/all"],
     ["by way of another link", "inner/x"],
-  ])("is told of when it leads out: %s", async (_, target) => {
+  ])("is reported if it leads out: %s", async (_, target) => {
     const project = new Project();
     symlinkSync("..", join(project.root, "inner"));
     const told = await project.told(() => symlinkSync(target, join(project.root, "out")));
     expect(told).toEqual([`out linked ${target}`]);
   });
 
-  it("is told of when it is in the place of a watched file, wherever it leads", async () => {
+  it("is reported if it replaces a watched file, wherever it leads", async () => {
     const project = new Project();
     project.write("Makefile", "all:");
     project.write("other", "all:");
@@ -287,7 +287,7 @@ describe("a link", () => {
     expect(told).toEqual(["Makefile linked other"]);
   });
 
-  it("leads the look at a project nowhere", async () => {
+  it("is never followed by the look at a project", async () => {
     const project = new Project();
     mkdirSync(join(project.base, "secret"));
     writeFileSync(join(project.base, "secret/.envrc"), "x");
@@ -297,7 +297,7 @@ describe("a link", () => {
 });
 
 describe("a link to a directory of the project", () => {
-  it("is told of in the place of one that is watched, and what it leads to counts as there", async () => {
+  it("is reported in place of a watched one, and its target counts as if it were there", async () => {
     const project = new Project();
     project.write("staged/tasks.json");
     project.write("other/config.toml");
@@ -318,7 +318,7 @@ describe("a link to a directory of the project", () => {
     expect(more).toEqual([".vscode/tasks.json changed", ".cargo/config.toml changed"]);
   });
 
-  it("ends nowhere, where links lead in circles", async () => {
+  it("is handled if links lead in circles", async () => {
     const project = new Project();
     project.write("Makefile");
     const told = await project.told(() => {
@@ -329,7 +329,7 @@ describe("a link to a directory of the project", () => {
     expect((await project.look()).cut).toBeUndefined();
   });
 
-  it("has the file that it leads to, in the place of a watched one", async () => {
+  it("makes the file that it leads to count as the watched one", async () => {
     const project = new Project();
     project.write("env/common", "one");
     symlinkSync("env/common", join(project.root, ".envrc"));
@@ -340,7 +340,7 @@ describe("a link to a directory of the project", () => {
 });
 
 describe("a program", () => {
-  it("is told of when it is executable where it was not, at the top and in bin", async () => {
+  it("is reported if it has become executable, at the top and in bin", async () => {
     const project = new Project();
     project.write("ls", "evil");
     project.write("bin/git", "evil");

@@ -5,7 +5,7 @@ import { message, reply, silence } from "../../../src/offline/reply.ts";
 import { Conversation, Place, ScriptedModel, SLOW, WAIT } from "../support.ts";
 
 describe("a Neovim that is killed in the middle of a turn", SLOW, () => {
-  it("leaves the file whole and nothing running, and the next one goes on with the thread", async () => {
+  it("leaves a complete file and nothing running, and the next one continues the thread", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     let path: string;
@@ -64,7 +64,7 @@ describe("a Neovim that is killed in the middle of a turn", SLOW, () => {
     expect(threadOf(await chat.text())).toBe(thread);
   });
 
-  it("leaves no code open that it was in the middle of, whoever is killed", async () => {
+  it("leaves no code block open, whether the host or Neovim is killed", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     const code = message("Like this:\n\n```js\nconst a = 1;\nconst", { pieces: 9 });
@@ -119,7 +119,7 @@ describe("a Neovim that is killed in the middle of a turn", SLOW, () => {
     `);
   });
 
-  it("leaves nothing that the next start does not sweep away when the host is killed, too", async () => {
+  it("leaves nothing that the next start does not remove, even if the host is also killed", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });
@@ -139,8 +139,8 @@ describe("a Neovim that is killed in the middle of a turn", SLOW, () => {
   });
 });
 
-describe("a thread that Codex does not know any more", SLOW, () => {
-  it("is replaced by one that is told the conversation", async () => {
+describe("a thread that Codex no longer knows", SLOW, () => {
+  it("is replaced by one that is given the conversation", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     let thread: string | undefined;

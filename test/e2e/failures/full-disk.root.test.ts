@@ -7,7 +7,7 @@ import { itAsRoot } from "../../support/root.ts";
 import { Conversation, Place, ScriptedModel, SLOW } from "../support.ts";
 
 describe("a full disk", SLOW, () => {
-  itAsRoot("is reported, and the conversation goes on in the buffer", async () => {
+  itAsRoot("is reported, and the conversation continues in the buffer", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     const dir = join(place.base, "full");

@@ -17,7 +17,7 @@ async function midTurn(place: Place, model: ScriptedModel): Promise<Conversation
 }
 
 describe("in the middle of a turn", SLOW, () => {
-  it("renaming the project ends the turn with a fitting message, and the next one goes on when it is back", async () => {
+  it("renaming the project ends the turn with a fitting message, and the next one works when it is back", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using chat = await midTurn(place, model);
@@ -55,7 +55,7 @@ describe("in the middle of a turn", SLOW, () => {
     expect(model.requests.at(-1)?.userTexts()).toEqual(expect.arrayContaining(["Hello?"]));
   });
 
-  it("removing the state directory makes the host create it again and write the text there", async () => {
+  it("removing the state directory makes the host create it again and save the text there", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using chat = await midTurn(place, model);

@@ -12,7 +12,7 @@ import { Conversation, Gate, Place, ScriptedModel, until, WAIT } from "../suppor
 // The first run on a machine builds the image on this engine.
 describe("an engine that is killed in the middle of a turn", { timeout: 600_000 }, () => {
   itAsRoot(
-    "fails the turn with what was received, and the next turn remembers on a new one",
+    "fails the turn but keeps the received text, and the next turn remembers it on a new engine",
     async () => {
       await using engine = await ownEngine({ name: "e2e" });
       await using place = await Place.make({ engine });
@@ -52,9 +52,9 @@ describe("an engine that is killed in the middle of a turn", { timeout: 600_000 
   );
 });
 
-describe("an engine that is stopped, and one that is restarted", { timeout: 600_000 }, () => {
+describe("an engine that is paused, then restarted", { timeout: 600_000 }, () => {
   itAsRoot(
-    "lets the turn go on, and fails it with a message after which the next one works",
+    "lets the paused turn continue, and fails the other one with a message after which the next works",
     async () => {
       await using place = await Place.make({ engine: await ownEngine({ name: "e2e" }) });
       const pid = (place.engine as { pid?: number }).pid ?? 0;
@@ -99,37 +99,40 @@ describe("an engine that is stopped, and one that is restarted", { timeout: 600_
   );
 });
 
-describe("an engine that is killed, and started again by its supervisor", {
+describe("an engine that is killed and started again by its supervisor", {
   timeout: 600_000,
 }, () => {
-  itAsRoot("has nothing of before: no container, no process of gVisor's, no mount", async () => {
-    await using engine = await ownEngine({ name: "e2e" });
-    await using place = await Place.make({ engine });
-    await using model = await ScriptedModel.start();
-    await using chat = await Conversation.open({ place, model });
-    const before = await mountsBelow(dirname(engine.host.slice(7)), "engine-e2e");
-    model.answerInTurn(reply(message("Half of the answer"), silence()));
-    await chat.send("The first question.");
-    await chat.until("Half of the answer", { timeout: 500_000 });
-    const { id } = await place.container();
+  itAsRoot(
+    "has nothing left of the old sandbox: no container, no gVisor process, no mount",
+    async () => {
+      await using engine = await ownEngine({ name: "e2e" });
+      await using place = await Place.make({ engine });
+      await using model = await ScriptedModel.start();
+      await using chat = await Conversation.open({ place, model });
+      const before = await mountsBelow(dirname(engine.host.slice(7)), "engine-e2e");
+      model.answerInTurn(reply(message("Half of the answer"), silence()));
+      await chat.send("The first question.");
+      await chat.until("Half of the answer", { timeout: 500_000 });
+      const { id } = await place.container();
 
-    const killed = await killAndRestart(engine.host, engine.pid);
-    try {
-      expect((await chat.waitForTurnEnd()).status).toBe("failed");
-      // The control: without an engine, what runs goes on.
-      expect(await runtimeProcesses(id)).not.toEqual([]);
-      await using _again = await killed.start();
-      await expect.poll(() => runtimeProcesses(id), WAIT).toEqual([]);
-      model.answerInTurn(reply(message("I am back.")));
-      expect(await chat.ask("The second question.")).toEqual({ status: "completed" });
-      const all = await place.docker.listContainers({ all: true });
-      expect(all.map((it) => it.Id)).toEqual([(await place.container()).id]);
-      await chat.quit();
-      expect(await place.docker.listContainers({ all: true })).toEqual([]);
-      const mounts = () => mountsBelow(dirname(engine.host.slice(7)), "engine-e2e");
-      await expect.poll(mounts, WAIT).toEqual(before);
-    } finally {
-      killed.release();
-    }
-  });
+      const killed = await killAndRestart(engine.host, engine.pid);
+      try {
+        expect((await chat.waitForTurnEnd()).status).toBe("failed");
+        // The control: without an engine, what runs goes on.
+        expect(await runtimeProcesses(id)).not.toEqual([]);
+        await using _again = await killed.start();
+        await expect.poll(() => runtimeProcesses(id), WAIT).toEqual([]);
+        model.answerInTurn(reply(message("I am back.")));
+        expect(await chat.ask("The second question.")).toEqual({ status: "completed" });
+        const all = await place.docker.listContainers({ all: true });
+        expect(all.map((it) => it.Id)).toEqual([(await place.container()).id]);
+        await chat.quit();
+        expect(await place.docker.listContainers({ all: true })).toEqual([]);
+        const mounts = () => mountsBelow(dirname(engine.host.slice(7)), "engine-e2e");
+        await expect.poll(mounts, WAIT).toEqual(before);
+      } finally {
+        killed.release();
+      }
+    },
+  );
 });

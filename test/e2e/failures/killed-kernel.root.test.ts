@@ -9,7 +9,7 @@ describe("a turn in which gVisor is killed", SLOW, () => {
   const shared = share();
   beforeEach(() => shared().chat.startAnew());
 
-  itAsRoot("keeps what was received, and the next turn remembers", () =>
+  itAsRoot("keeps the received text, and the next turn remembers it", () =>
     keepsWhatWasReceived(
       shared(),
       async ({ place }) => {

@@ -33,11 +33,11 @@ describe("a turn in which a part is killed", SLOW, () => {
   beforeEach(() => shared().chat.startAnew());
 
   it.each(parts)(
-    "keeps what was received when it is %s, and the next turn remembers",
+    "keeps the received text when it is %s, and the next turn remembers it",
     async (_what, kill, said) => keepsWhatWasReceived(shared(), kill, said),
   );
 
-  it("goes on when it is the relay, which is started again where it was", async () => {
+  it("continues when it is the relay, which is started again on the same ports", async () => {
     const { chat, model, place } = shared();
     model.answerInTurn(reply(message("Half of the answer"), silence()));
     await chat.send("The first question.");
@@ -52,7 +52,7 @@ describe("a turn in which a part is killed", SLOW, () => {
     expect(await chat.ask("The second question.")).toEqual({ status: "completed" });
   });
 
-  it("keeps what was received when it is the host, and the next turn remembers", async () => {
+  it("keeps the received text when it is the host, and the next turn remembers it", async () => {
     const { chat, model } = shared();
     model.answerInTurn(reply(message("Half of the answer"), silence()));
     await chat.send("The first question.");

@@ -38,7 +38,7 @@ const cases: readonly Case[] = [
     /Error[\s\S]*Wait 1 s, as the endpoint asks[\s\S]*retry/,
   ],
   [
-    "429 for want of quota",
+    "429 for a lack of quota",
     httpError(429, "no quota", {}, { code: "insufficient_quota" }),
     /Error[\s\S]*usage limit is reached[\s\S]*retry/,
   ],
@@ -49,7 +49,7 @@ const cases: readonly Case[] = [
     /status 502 Bad Gateway\.[\s\S]*Wait a little[\s\S]*retry/,
   ],
   [
-    "503 for too much load",
+    "503 for overload",
     httpError(503, "busy", {}, { code: "server_is_overloaded" }),
     /The model is overloaded[\s\S]*retry/,
   ],
@@ -57,16 +57,16 @@ const cases: readonly Case[] = [
   ["a failed answer of an unknown kind", failed("whatever"), new RegExp(`Error${retry}`)],
   ["a failed answer of the server", failed("server_error"), new RegExp(`Error${retry}`)],
   ["a failed answer for its rate", failed("rate_limit_exceeded"), new RegExp(`Error${retry}`)],
-  ["a failed answer for want of quota", failed("insufficient_quota"), new RegExp(`Error${retry}`)],
   [
-    "a failed answer for too much load",
-    failed("server_is_overloaded"),
+    "a failed answer for a lack of quota",
+    failed("insufficient_quota"),
     new RegExp(`Error${retry}`),
   ],
+  ["a failed answer for overload", failed("server_is_overloaded"), new RegExp(`Error${retry}`)],
   ["an answer that is too long", incomplete("max_output_tokens"), new RegExp(`Error${retry}`)],
-  ["an answer that is filtered", incomplete("content_filter"), new RegExp(`Error${retry}`)],
+  ["a filtered answer", incomplete("content_filter"), new RegExp(`Error${retry}`)],
   ["a web page instead of an answer", httpBody(200, page), new RegExp(`Error${retry}`)],
-  ["nothing instead of an answer", httpBody(200, ""), new RegExp(`Error${retry}`)],
+  ["an empty answer", httpBody(200, ""), new RegExp(`Error${retry}`)],
   [
     "a parameter that it does not know",
     httpError(400, "Unsupported value", {}, { param: "reasoning.effort" }),
@@ -103,7 +103,7 @@ describe("a model's endpoint that fails", SLOW, () => {
   }
 
   it.each(cases)(
-    "with %s fails the turn with advice in the buffer, and a retry goes on",
+    "with %s fails the turn with advice in the buffer, and a retry succeeds",
     async (...failure) => {
       await failsAndRecovers("Are you well?", failure);
       expect(shared().model.requests.at(-1)?.userTexts()).toEqual(["Are you well?"]);
@@ -144,8 +144,8 @@ describe("a turn that takes more tokens than are allowed", SLOW, () => {
   });
 });
 
-describe("a model's endpoint that is not there", SLOW, () => {
-  it("is reported in the buffer, and a retry reaches it once it is there", async () => {
+describe("a model's endpoint that cannot be reached", SLOW, () => {
+  it("is reported in the buffer, and a retry reaches it once it is up", async () => {
     await using place = await Place.make();
     const gone = await ScriptedModel.start();
     await gone[Symbol.asyncDispose]();
@@ -162,7 +162,7 @@ describe("a model's endpoint that is not there", SLOW, () => {
     expect(await chat.text()).toContain("Here I am.");
   });
 
-  it("is asked for through the configured proxy, as other hosts are, with a password that stays out", async () => {
+  it("is reached through the configured proxy, like other hosts, with a password that stays outside", async () => {
     await using place = await Place.make();
     const company = await startCompanyProxy({ names: {} });
     await using chat = await Conversation.open({
@@ -188,7 +188,7 @@ describe("a model's endpoint that is not there", SLOW, () => {
     expect((await chat.waitForTurnEnd()).status).toBe("interrupted");
   });
 
-  it("is not called without a key, and nothing is started", async () => {
+  it("is not called without a key, and no sandbox is started", async () => {
     await using place = await Place.make();
     await using chat = await Conversation.open({
       place,

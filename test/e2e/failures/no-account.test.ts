@@ -61,7 +61,7 @@ describe("a user without an account", { timeout: 180_000 }, () => {
   it.each([
     ["without HOME", ["-u", "HOME", "-u", "USER", "-u", "LOGNAME"]],
     ["whose HOME leads nowhere", ["-u", "USER", "-u", "LOGNAME", "HOME=/nowhere"]],
-  ])("%s has a turn, and is the user inside", async (_, env) => {
+  ])("%s can run a turn, and is the same user inside", async (_, env) => {
     const { place, program } = await ofTheUser(...env);
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model, program });
@@ -72,7 +72,7 @@ describe("a user without an account", { timeout: 180_000 }, () => {
     expect((await execa("stat", ["-c", "%u", made])).stdout).toBe(String(UID));
   });
 
-  it("reads that conversations would lie in the project, where nothing names another place", async () => {
+  it("is warned that conversations would be in the project if no other place is configured", async () => {
     const { place, program } = await ofTheUser("-u", "HOME", "-u", "XDG_STATE_HOME");
     await using nvim = await startNeovim({ cwd: place.project, home: place.home, program });
     const problems = (settings: object) =>

@@ -30,11 +30,15 @@ describe("a command that calls the model itself", SLOW, () => {
   }
 
   it.each<[string, object, string]>([
-    ["asks for a model that nobody has chosen", { model: "gpt-6-astra" }, "the model gpt-6-astra"],
-    ["asks for a dearer tier", { service_tier: "priority" }, "service_tier with priority"],
-    ["has the endpoint keep what is said", { store: true }, "store the conversation"],
-    ["goes on where nobody looks", { background: true }, "it has background"],
-  ])("is refused where it %s, and the conversation says so", async (_name, changes, why) => {
+    [
+      "asks for a model that the user has not chosen",
+      { model: "gpt-6-astra" },
+      "the model gpt-6-astra",
+    ],
+    ["asks for a more expensive tier", { service_tier: "priority" }, "service_tier with priority"],
+    ["makes the endpoint store the conversation", { store: true }, "store the conversation"],
+    ["runs in the background", { background: true }, "it has background"],
+  ])("is refused if it %s, and the conversation reports it", async (_name, changes, why) => {
     const { chat, model } = shared();
     const output = await called(changes);
     expect(output).toContain("status 403");
@@ -46,11 +50,11 @@ describe("a command that calls the model itself", SLOW, () => {
     await expect.poll(audit, WAIT).toContain(why);
   });
 
-  it("is answered where it asks for no more than Codex does", async () => {
+  it("is answered if it asks for no more than Codex does", async () => {
     expect(await called({})).toContain("status 200");
   });
 
-  it("gets the model that the user has chosen since", async () => {
+  it("gets a model that the user has chosen since", async () => {
     await shared().chat.command("model gpt-6-luna");
     expect(await called({ model: "gpt-6-luna" })).toContain("status 200");
   });
@@ -60,7 +64,7 @@ describe("a call by the model for which Codex sends no item", SLOW, () => {
   const misfit = "*** Begin Patch\n*** Update File: a.txt\n@@\n-nope\n+new\n*** End Patch";
   const shown = /\*\*Patch did not apply\*\* · `a\.txt`\n```text reason\napply_patch verification/g;
 
-  it("is shown with its reason, once, and in a resumed thread too", async () => {
+  it("is shown once with its reason, also in a resumed thread", async () => {
     const { chat, model } = shared();
     await chat.startAnew();
     model.answerInTurn(

@@ -61,7 +61,7 @@ const refusals: readonly Refusal[] = [
   },
 ];
 
-describe("a set-up that cannot work", SLOW, () => {
+describe("a setup that cannot work", SLOW, () => {
   it.each(refusals)("is refused with the reason: $title", async ({ options, kind, said }) => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
@@ -77,7 +77,7 @@ describe("a set-up that cannot work", SLOW, () => {
     await chat.untilSaved();
   });
 
-  it("goes on in the directory that the refusal of the home has the user name", async () => {
+  it("works in the directory that the refusal of the home directory makes the user name", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model, cwd: place.home });
@@ -93,7 +93,7 @@ describe("a set-up that cannot work", SLOW, () => {
     expect(model.requests.at(-1)?.allOutputs()[0]).toContain(join(place.home, "work"));
   });
 
-  it("gives a package that the user names, and not the repository around it", async () => {
+  it("shares a package that the user names, and not the repository around it", async () => {
     await using place = await Place.make();
     const inner = join(place.project, "packages/a");
     await mkdir(join(inner, "hooks"), { recursive: true });
@@ -116,7 +116,7 @@ describe("a set-up that cannot work", SLOW, () => {
     expect(await readdir(inner)).toContain("mine");
   });
 
-  it("says where the conversation cannot be kept, and keeps what was typed", async () => {
+  it("reports where the conversation cannot be saved, and keeps the typed text", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await writeFile(join(place.base, "file"), "");

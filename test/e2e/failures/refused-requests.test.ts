@@ -23,7 +23,7 @@ const input = { param: "input" };
 /** What endpoints say of a request whose items they do not take, in words and without. */
 const refusals: readonly (readonly [what: string, answer: Reply])[] = [
   [
-    "reasoning of another key",
+    "reasoning encrypted with another key",
     httpError(
       400,
       "The encrypted content could not be verified.",
@@ -34,7 +34,7 @@ const refusals: readonly (readonly [what: string, answer: Reply])[] = [
     ),
   ],
   [
-    "reasoning of another key, in the stream",
+    "reasoning encrypted with another key, in the stream",
     endingIn({
       type: "response.failed",
       response: {
@@ -48,7 +48,7 @@ const refusals: readonly (readonly [what: string, answer: Reply])[] = [
     httpError(400, "No tool output found for function call c.", {}, input),
   ],
   [
-    "reasoning without what follows it",
+    "reasoning without the item after it",
     httpError(
       400,
       "Item 'rs_1' of type 'reasoning' was provided without its required following item.",
@@ -59,23 +59,23 @@ const refusals: readonly (readonly [what: string, answer: Reply])[] = [
   ["its size", httpBody(413, "<html><title>413 Request Entity Too Large</title></html>")],
   ["something that cannot be processed", httpError(422, "Unprocessable")],
   [
-    "an unnamed reason, told as text,",
+    "an unnamed reason in plain text",
     httpBody(400, "Bad Request", { "content-type": "text/plain" }),
   ],
-  ["an unnamed reason, told as a web page,", httpBody(400, "<html><body>no</body></html>")],
-  ["a reason that is not told", httpBody(400, "")],
+  ["an unnamed reason in a web page", httpBody(400, "<html><body>no</body></html>")],
+  ["no reason at all", httpBody(400, "")],
   [
-    "an unnamed reason, told as JSON of another form,",
+    "an unnamed reason in JSON of another form",
     httpBody(400, '{"detail":"no"}', { "content-type": "text/json" }),
   ],
 ];
 
 /** One of each form: an error with a code, one in the stream, a page, and nothing. */
 const OF_EACH_FORM = [
-  "reasoning of another key",
-  "reasoning of another key, in the stream",
+  "reasoning encrypted with another key",
+  "reasoning encrypted with another key, in the stream",
   "its size",
-  "a reason that is not told",
+  "no reason at all",
 ];
 
 async function threadOf(chat: Conversation): Promise<string> {
@@ -88,7 +88,7 @@ describe("a request that the endpoint refuses", SLOW, () => {
 
   // What each of them comes to is the same, as the next test shows.
   it.each(refusals.filter(([what]) => OF_EACH_FORM.includes(what)))(
-    "for %s in the thread is sent once more, in a new thread",
+    "because of %s in the thread is sent once more, in a new thread",
     async (_what, refusal) => {
       const { chat, model } = shared();
       model.answer((request) =>
@@ -116,7 +116,7 @@ describe("a request that the endpoint refuses", SLOW, () => {
   );
 
   it.each(refusals)(
-    "for %s in the message itself fails with advice, and a retry goes on",
+    "because of %s in the message itself fails with advice, and a retry succeeds",
     async (_what, refusal) => {
       const { chat, model } = shared();
       model.answerInTurn(refusal);
@@ -140,7 +140,7 @@ describe("a request that the endpoint refuses", SLOW, () => {
     },
   );
 
-  it("for everything that a thread holds leaves compacting, forking and a restart as ways on", async () => {
+  it("because of everything in a thread can be solved by compacting, forking or a restart", async () => {
     const { chat, model } = shared();
     const refusal = httpError(400, "no", {}, { code: "invalid_encrypted_content" });
     const script = (answer: string) => (request: { contains: (text: string) => boolean }) =>
@@ -177,7 +177,7 @@ describe("a conversation that is too long for the model", SLOW, () => {
     expect(await chat.text()).toMatch(/compacted[\s\S]*You are Ada\.\s+## You\s*$/);
   });
 
-  it("goes on in a new thread, or from an earlier answer, where compacting fails", async () => {
+  it("continues in a new thread, or from an earlier answer, if compacting fails", async () => {
     const { chat, model } = shared();
     const tokens = async () =>
       await chat.nvim.lua<{ total: number }>("return require('codex-chat').status().tokens");
@@ -212,7 +212,7 @@ describe("a conversation that is too long for the model", SLOW, () => {
     expect(model.requests.at(-1)?.userTexts()).toEqual(["My name is Ada.", "What is my name?"]);
   });
 
-  it("fails with advice where the message alone is too long", async () => {
+  it("fails with advice if the message alone is too long", async () => {
     const { chat, model } = shared();
     await chat.startAnew();
     model.answerInTurn(tooLong);

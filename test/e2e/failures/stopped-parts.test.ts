@@ -8,11 +8,11 @@ import { Gate, SLOW, share, until } from "../support.ts";
 /** Longer than the host waits for the model below, and later than a timer ever is. */
 const STOPPED_MS = 3_500;
 
-describe("a turn in which a part is stopped, as with the machine", SLOW, () => {
+describe("a turn in which a part is paused, as by suspending the machine", SLOW, () => {
   const shared = share({ config: { limits: { silence_ms: 500, response_idle_ms: 1_500 } } });
   beforeEach(() => shared().chat.startAnew());
 
-  it("goes on where the host was, and nobody has swept its container away", async () => {
+  it("continues if it was the host, and its container is not removed meanwhile", async () => {
     const { chat, model, place } = shared();
     const gate = new Gate();
     model.answer(() => reply(message("Half of it."), until(gate), message("The rest.")));
@@ -39,7 +39,7 @@ describe("a turn in which a part is stopped, as with the machine", SLOW, () => {
     expect((await place.containers()).map((it) => it.Id)).toEqual([before?.Id]);
   });
 
-  it("fails where the relay was, and goes on in a new sandbox", async () => {
+  it("fails if it was the relay, and continues in a new sandbox", async () => {
     const { chat, model, place } = shared();
     const { nvim } = chat;
     model.answer(() => reply(message("An answer.")));

@@ -42,7 +42,7 @@ describe("a query without an answer, after a restart", SLOW, () => {
     return await chat.fileText();
   }
 
-  it("is sent by <CR> where there was no key", async () => {
+  it("is sent by <CR> if there was no key", async () => {
     const api_key_cmd = ["false"];
     await using place = await Place.make();
     await using model = await answering();
@@ -58,7 +58,7 @@ describe("a query without an answer, after a restart", SLOW, () => {
     await sendAgain({ place, model }, enter, { api_key_cmd: ["echo", "a-key"] });
   });
 
-  it("is sent by `retry` where Neovim was left while the sandbox started", async () => {
+  it("is sent by `retry` if Neovim was closed while the sandbox started", async () => {
     await using place = await Place.make();
     await using model = await answering();
     await using first = await Conversation.open({
@@ -76,7 +76,7 @@ describe("a query without an answer, after a restart", SLOW, () => {
     await sendAgain({ place, model }, (chat) => chat.command("retry"));
   });
 
-  it("is not given to Codex once more where its thread has it", async () => {
+  it("is not sent to Codex again if its thread already has it", async () => {
     await using place = await Place.make();
     await using model = await answering();
     await using first = await Conversation.open({ place, model, config: { model: "gpt-unknown" } });
@@ -89,7 +89,7 @@ describe("a query without an answer, after a restart", SLOW, () => {
     expect(model.requests.at(-1)?.model).toBe("gpt-5.5");
   });
 
-  it("is not found where the user has stopped the answer", async () => {
+  it("does not exist if the user has stopped the answer", async () => {
     await using place = await Place.make();
     await using model = await answering();
     await using first = await Conversation.open({ place, model });
@@ -130,7 +130,7 @@ describe("a query whose answer ended with host and editor", SLOW, () => {
     ],
   ];
 
-  it("is recognized, and can be sent again, whatever had come of it", async () => {
+  it("is recognized and can be sent again, after any partial answer", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     for (const [what, answer, until, after] of cases) {
@@ -159,7 +159,7 @@ describe("a query whose answer ended with host and editor", SLOW, () => {
   });
 });
 
-describe("a query that is sent while Neovim is left", SLOW, () => {
+describe("a query that is sent while Neovim exits", SLOW, () => {
   it.each(neovims)("is in the file, and recognized as unanswered ($name)", async (program) => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();

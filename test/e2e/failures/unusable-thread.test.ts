@@ -34,8 +34,8 @@ const damages: Readonly<Record<string, (file: string) => void>> = {
   "ends in its first line": (file) => truncateSync(file, 100),
   "ends in the middle of a line": (file) =>
     truncateSync(file, Math.floor(statSync(file).size * 0.6)),
-  "is gone": (file) => rmSync(file),
-  "is no text": (file) =>
+  "is missing": (file) => rmSync(file),
+  "is not text": (file) =>
     writeFileSync(file, Buffer.from(Array.from({ length: 999 }, (_, n) => n * 7))),
   "is text of another kind": (file) => writeFileSync(file, "hello\nworld\n"),
   "is all zeros": (file) => writeFileSync(file, Buffer.alloc(5000)),
@@ -49,7 +49,7 @@ const damages: Readonly<Record<string, (file: string) => void>> = {
       file,
       readFileSync(file, "utf8").replace(/^.+$/gm, (line) => JSON.stringify({ v: 2, data: line })),
     ),
-  "has a line that is broken": (file) =>
+  "has a broken line": (file) =>
     writeFileSync(file, readFileSync(file, "utf8").replace(/\n\{/, "\n{broken ")),
 };
 
@@ -82,7 +82,7 @@ describe("a conversation whose thread Codex cannot read", SLOW, () => {
     });
   }
 
-  it.each(names)("goes on where its file %s, and Codex knows what was said", async (what) => {
+  it.each(names)("continues if its file %s, and Codex knows what was said", async (what) => {
     const { chat, model } = shared();
     await open(shared(), what);
     expect(await chat.ask("What is my name?")).toEqual({ status: "completed" });
@@ -94,7 +94,7 @@ describe("a conversation whose thread Codex cannot read", SLOW, () => {
     expect(model.requests.at(-1)?.contains("What is my name?")).toBe(true);
   });
 
-  it("says why, and nothing of Codex's directories", async () => {
+  it("gives the reason, without the paths of Codex's directories", async () => {
     const { chat } = shared();
     await chat.nvim.lua("vim.cmd.edit(vim.fn.fnameescape(...))", paths.get("is empty"));
     const text = (await chat.nvim.lines(await chat.nvim.buf())).join("\n");
@@ -104,7 +104,7 @@ describe("a conversation whose thread Codex cannot read", SLOW, () => {
     expect(text).not.toContain("codex-home");
   });
 
-  it("is forked by its text", async () => {
+  it("can be forked by its text", async () => {
     const { chat, model } = shared();
     await open(shared(), "fork");
     await chat.adopt("fork");
@@ -112,7 +112,7 @@ describe("a conversation whose thread Codex cannot read", SLOW, () => {
     expect(model.requests.at(-1)?.contains("My name is Ada, and it fork.")).toBe(true);
   });
 
-  it("is reverted by its text", async () => {
+  it("can be reverted by its text", async () => {
     const { chat, model } = shared();
     await open(shared(), "revert");
     await chat.nvim.lua(
@@ -135,7 +135,7 @@ describe("a conversation whose thread Codex cannot read", SLOW, () => {
     expect(model.requests.at(-1)?.contains("My name is Ada, and it compact.")).toBe(true);
   });
 
-  it("can be reviewed, and then goes on", async () => {
+  it("can be reviewed, and then continues", async () => {
     const { chat, model } = shared();
     await open(shared(), "review");
     await chat.command("review custom Look at it.");
@@ -147,16 +147,8 @@ describe("a conversation whose thread Codex cannot read", SLOW, () => {
 
 /** Codex's own files, all of them: what becomes of them, and whether the user has to help. */
 const homes: readonly [what: string, damage: (home: string) => void, needsHelp: boolean][] = [
-  [
-    "has databases that are none",
-    (home) => eachDatabase(home, (it) => writeFileSync(it, "x")),
-    false,
-  ],
-  [
-    "has databases that are empty",
-    (home) => eachDatabase(home, (it) => truncateSync(it, 0)),
-    false,
-  ],
+  ["has invalid databases", (home) => eachDatabase(home, (it) => writeFileSync(it, "x")), false],
+  ["has empty databases", (home) => eachDatabase(home, (it) => truncateSync(it, 0)), false],
   [
     "is empty",
     (home) => {
@@ -165,7 +157,7 @@ const homes: readonly [what: string, damage: (home: string) => void, needsHelp: 
     false,
   ],
   [
-    "has directories in the place of databases",
+    "has directories in place of databases",
     (home) =>
       eachDatabase(home, (it) => {
         rmSync(it);
@@ -174,7 +166,7 @@ const homes: readonly [what: string, damage: (home: string) => void, needsHelp: 
     true,
   ],
   [
-    "has a file in the place of its locks",
+    "has a file in place of its locks",
     (home) => {
       rmSync(join(home, "thread-writer-locks"), { recursive: true, force: true });
       writeFileSync(join(home, "thread-writer-locks"), "x");
@@ -193,7 +185,7 @@ function eachDatabase(home: string, damage: (file: string) => void): void {
 describe("a conversation whose CODEX_HOME is damaged", SLOW, () => {
   const shared = share();
 
-  it.each(homes)("goes on where its directory %s", async (_what, damage, needsHelp) => {
+  it.each(homes)("continues if its directory %s", async (_what, damage, needsHelp) => {
     const { chat, model } = shared();
     model.answer((request) => reply(message(`Answer to: ${request.lastUserText()}`)));
     await chat.startAnew();

@@ -58,7 +58,7 @@ describe("the audit log", SLOW, () => {
     await chat.startAnew();
   });
 
-  it("attributes an answer of the user to the user", async () => {
+  it("attributes a user's answer to the user", async () => {
     const { chat, model } = shared();
     model.answerInTurn(reply(exec("touch by-the-user")), reply(message("Done.")));
     await chat.send("Touch it.");
@@ -179,7 +179,7 @@ describe("the audit log of a turn that may ask for hosts", SLOW, () => {
 });
 
 it(
-  "a question that is open when Neovim is killed is in the audit log as nobody's decision",
+  "a question that is open when Neovim is killed is recorded in the audit log as nobody's decision",
   SLOW,
   async () => {
     await using place = await Place.make();

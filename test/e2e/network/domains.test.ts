@@ -124,7 +124,7 @@ describe("domains", SLOW, () => {
       expect(model.requests.at(-1)?.allOutputs().at(-1)).toContain("Hello from afar");
     });
 
-    it("may be services of this machine, in any protocol, at localhost, and no others", async () => {
+    it("may be services of this machine at localhost, in any protocol, and no others", async () => {
       const { model } = shared;
       const ask = (port: number, host = "localhost") =>
         `{ exec 3<>/dev/tcp/${host}/${port} && echo ping >&3 && head -n 1 <&3; } 2>&1 | sed "s/^/${host}: /"`;
@@ -144,7 +144,7 @@ describe("domains", SLOW, () => {
       );
     });
 
-    it("lead nowhere else: not by a redirect, nor by a name of a private address", async () => {
+    it("lead nowhere else, neither by a redirect nor by a name with a private address", async () => {
       const said = await run(
         `curl -sS -m 20 -L ${plain("/redirect")}; curl -sS -m 20 http://rebound.test/`,
       );
@@ -152,7 +152,7 @@ describe("domains", SLOW, () => {
       expect(said).toContain("network access to rebound.test:80 is refused");
     });
 
-    it("are not reached in the name of another", async () => {
+    it("cannot be used to reach another host", async () => {
       const fetched = () => site.requests.filter((it) => it.endsWith("/hello.txt")).length;
       const before = fetched();
       const said = await run(
@@ -165,7 +165,7 @@ describe("domains", SLOW, () => {
     });
   });
 
-  describe("that are asked about", () => {
+  describe("that the user is asked about", () => {
     const question = () => `**Asks** to reach \`asked.test:${site.tlsPort}\``;
 
     /** Sends a command that asks for the host, and settles when the question stands. */
@@ -184,7 +184,7 @@ describe("domains", SLOW, () => {
       return model.requests.at(-1)?.allOutputs().at(-1) ?? "";
     }
 
-    it("are reached once that is allowed for the turn, and are asked about in the next", async () => {
+    it("are reached once allowed for the turn, and asked about again in the next", async () => {
       const { chat } = shared;
       const url = tls("/hello.txt", "asked.test");
       await askFor(`curl -sS -m 60 ${url} && curl -sS -m 60 ${url}`);
@@ -197,7 +197,7 @@ describe("domains", SLOW, () => {
       expect(await chat.text()).toContain(`${question()} · refused`);
     });
 
-    it("are not asked about again in a conversation that has them, but in another", async () => {
+    it("are not asked about again in a conversation that has the permission, but in another", async () => {
       const { chat } = shared;
       await askFor();
       await chat.answer("s");
@@ -209,7 +209,7 @@ describe("domains", SLOW, () => {
       expect((await chat.waitForTurnEnd()).status).toBe("interrupted");
     });
 
-    it("are the project's from then on, until they are forgotten", async () => {
+    it("stay allowed for the project until they are forgotten", async () => {
       const { chat } = shared;
       await askFor();
       await chat.answer("p");
@@ -231,7 +231,7 @@ describe("domains", SLOW, () => {
       expect(await output()).toContain("403");
     });
 
-    it("are refused when the turn is stopped, and asked about by nobody outside of one", async () => {
+    it("are refused when the turn is stopped, and without asking outside a turn", async () => {
       const { chat, place } = shared;
       await askFor();
       await chat.stop();

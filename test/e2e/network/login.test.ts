@@ -25,7 +25,7 @@ function openChat(place: Place, model: ScriptedModel, service: ChatGptService) {
 }
 
 describe("a ChatGPT login", SLOW, () => {
-  it("is made from the editor, carries turns, and is nowhere inside, in the log or in messages", async () => {
+  it("is made from the editor, authorizes turns, and never appears inside, in the log or in messages", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using service = await ChatGptService.start();
@@ -88,7 +88,7 @@ describe("a ChatGPT login", SLOW, () => {
     expect(audit.stdout).toContain('"action":"login"');
   });
 
-  it("is renewed once when it is refused, and a storm of refusals renews it no more", async () => {
+  it("is renewed once when it is refused, and not again in a storm of refusals", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using service = await ChatGptService.start();

@@ -10,7 +10,7 @@ describe("the network of the sandbox", SLOW, () => {
   const shared = share();
   beforeEach(() => shared().chat.startAnew());
 
-  it("asks nobody about what has no public name, and says so to the program and in the transcript", async () => {
+  it("refuses a host without a public name without asking, and reports it to the program and in the transcript", async () => {
     const { chat, model } = shared();
     model.answerInTurn(
       reply(exec("curl -sS -m 20 https://printer.local; curl -sS -m 20 http://10.0.0.1/")),
@@ -25,7 +25,7 @@ describe("the network of the sandbox", SLOW, () => {
     expect(await chat.text()).toMatch(/> \*\*Note:\*\* .*printer\.local/);
   });
 
-  it("serves nothing but the model's one path, and that with no key in the answer", async () => {
+  it("serves only the model's one path, without the key in the answer", async () => {
     const { chat, model, place } = shared();
     const gate = new Gate();
     model.answerInTurn(reply(message("I wait."), until(gate)));
@@ -40,7 +40,7 @@ describe("the network of the sandbox", SLOW, () => {
     expect(model.recorded).toHaveLength(1);
   });
 
-  it("serves no call that has the endpoint reach out where the sandbox cannot", async () => {
+  it("serves no call that makes the endpoint reach hosts that the sandbox cannot", async () => {
     const { chat, model } = shared();
     const tools = `[{"type":"mcp","server_label":"x","server_url":"https://example.org"}]`;
     const body = `{"model":"gpt-5.5","stream":true,"store":false,"input":"hi","tools":${tools}}`;
@@ -61,7 +61,7 @@ describe("the network of the sandbox", SLOW, () => {
     expect(sent.join()).not.toContain("server_url");
   });
 
-  it("lets no process that was left behind call the model once the turn is over", async () => {
+  it("lets no leftover process call the model once the turn is over", async () => {
     const { chat, model, place } = shared();
     // It waits for a word in one pipe and answers in another, so that nothing is looked for again.
     const left = `read word < /tmp/go; ${POST} > /tmp/late 2>&1`;

@@ -16,8 +16,8 @@ function pattern(text: string): string {
   return text.replace(/(.{7})(.)/g, "$1[$2]");
 }
 
-describe("what Neovim's environment holds", SLOW, () => {
-  it("is nowhere inside the sandbox or on disk, while the key reaches the model", async () => {
+describe("a secret in Neovim's environment", SLOW, () => {
+  it("is nowhere inside the sandbox or on disk, although the key reaches the model", async () => {
     const key = canary("sk");
     const other = canary("other");
     const planted = canary("planted");

@@ -14,7 +14,7 @@ describe("a turn in which Codex commits", SLOW, () => {
     return stdout;
   }
 
-  it("ends with the commits in a ref of the real repository, and a line that says so", async () => {
+  it("ends with the commits in a ref of the real repository, and a line about it", async () => {
     const { chat, model } = shared();
     await git("config", "user.name", "Someone");
     await git("config", "user.email", "someone@example.org");
@@ -55,7 +55,7 @@ describe("a turn in which Codex commits", SLOW, () => {
     expect(await git("status", "--short")).toBe("");
   });
 
-  it("has a submodule that was added between turns, whose pointer cannot be changed", async () => {
+  it("cannot change the pointer of a submodule that was added between turns", async () => {
     const { chat, model, place } = shared();
     model.answerInTurn(reply(message("Hello.")));
     await chat.ask("Hello?");
@@ -85,7 +85,7 @@ describe("a turn in which Codex commits", SLOW, () => {
     expect(await readFile(join(place.project, "lib/.git"), "utf8")).toBe(pointer);
     expect(await git("status", "--short")).toBe("");
   });
-  it("goes on when something is asked of it after the user's git came to obey more", async () => {
+  it("can be followed by another after the user's git trusts more paths", async () => {
     const { chat, model, place } = shared();
     const gate = new Gate();
     model.answer(() => reply(message("Half of it."), until(gate), message("The rest.")));

@@ -16,10 +16,10 @@ async function auditOf(projectDir: string, event: string): Promise<Record<string
     .filter((it) => it["event"] === event);
 }
 
-describe("what a real turn leaves for the host to run", SLOW, () => {
+describe("a file that a real turn leaves for the host to run", SLOW, () => {
   const shared = share();
 
-  it("is not mentioned where there is nothing", async () => {
+  it("is not reported for an ordinary change", async () => {
     const { chat, model } = shared();
     model.answerInTurn(
       reply(exec("echo 'console.log(1)' > a.js && mkdir -p src && echo b > src/b.ts")),
@@ -29,7 +29,7 @@ describe("what a real turn leaves for the host to run", SLOW, () => {
     expect(await chat.text()).not.toContain("runs on your machine");
   });
 
-  it("is named below the answer, and is in the audit log", async () => {
+  it("is named below the answer and in the audit log", async () => {
     const { chat, model, place } = shared();
     const scripts = { test: "node --test" };
     const packageJson = `${JSON.stringify({ name: "p", version: "1.0.0", scripts })}\n`;
@@ -111,7 +111,7 @@ describe("what a real turn leaves for the host to run", SLOW, () => {
     `);
   });
 
-  it("is named with the next turn when something inside did it after the last one", async () => {
+  it("is named with the next turn if something inside made it after the last one", async () => {
     const { chat, model, place } = shared();
     await chat.startAnew();
     model.answerInTurn(reply(message("Well.")));
@@ -128,7 +128,7 @@ describe("what a real turn leaves for the host to run", SLOW, () => {
     );
   });
 
-  it("is named when the sandbox ends, where something inside did it after its last turn", async () => {
+  it("is named when the sandbox ends if something inside made it after the last turn", async () => {
     const { chat, model, place } = shared();
     await chat.startAnew();
     model.answerInTurn(reply(message("Nothing.")));
@@ -145,7 +145,7 @@ describe("what a real turn leaves for the host to run", SLOW, () => {
 describe("the audit log of a real turn", SLOW, () => {
   const shared = share();
 
-  it("that cannot be written is reported in the conversation, and the turn goes on", async () => {
+  it("that cannot be written is reported in the conversation, and the turn continues", async () => {
     const { chat, model } = shared();
     await mkdir(join(chat.projectDir, "audit.jsonl"));
     model.answerInTurn(reply(message("Well.")));
@@ -159,7 +159,7 @@ describe("the audit log of a real turn", SLOW, () => {
     expect(await auditOf(chat.projectDir, "sandbox")).toMatchObject([{ action: "started" }]);
   });
 
-  it("has the sandbox, its test, commands, patches and the model's requests, and no content", async () => {
+  it("records the sandbox, its self-test, commands, patches and model requests, without content", async () => {
     const { chat, model } = shared();
     model.answerInTurn(
       reply(exec("echo a-secret-word; exit 3")),

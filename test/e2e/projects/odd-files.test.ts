@@ -16,7 +16,7 @@ const nonsense: readonly [string, Buffer, string][] = [
   ],
   ["no headings", Buffer.from("only earlier words\n\nand nothing else"), "only earlier words"],
   [
-    "bytes that are not text",
+    "binary data",
     Buffer.concat([
       Buffer.from("## You\n\nearlier words\n"),
       Buffer.from([0, 1, 0xff, 0xfe, 0xc3, 0x28, 0x1b, 0x5b, 0x0a]),
@@ -77,7 +77,7 @@ describe("a conversation's file that is deleted", SLOW, () => {
     expect(await chat.fileText()).toContain("The first answer.");
   });
 
-  it("leaves room for a new conversation when it is opened again", async () => {
+  it("makes way for a new conversation when it is opened again", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     let path: string;

@@ -21,32 +21,35 @@ async function project(): Promise<Place> {
   return place;
 }
 
-describe("what is protected in a project", SLOW, () => {
-  itUnlessRoot("stays so where a turn has closed the directory above it", async () => {
-    await using place = await project();
-    await using model = await ScriptedModel.start();
-    await using chat = await Conversation.open({ place, model });
-    model.answerInTurn(reply(exec("chmod 0000 tools")), reply(message("Closed.")));
-    expect(await chat.ask("Close it.")).toEqual({ status: "completed" });
-    await chat.command("sandbox stop");
-    await expect.poll(() => place.containers(), WAIT).toEqual([]);
+describe("protection of a project", SLOW, () => {
+  itUnlessRoot(
+    "continues after a turn has closed the directory above a protected file",
+    async () => {
+      await using place = await project();
+      await using model = await ScriptedModel.start();
+      await using chat = await Conversation.open({ place, model });
+      model.answerInTurn(reply(exec("chmod 0000 tools")), reply(message("Closed.")));
+      expect(await chat.ask("Close it.")).toEqual({ status: "completed" });
+      await chat.command("sandbox stop");
+      await expect.poll(() => place.containers(), WAIT).toEqual([]);
 
-    const refused = await chat.ask("And now?");
-    expect(refused).toMatchObject({ status: "failed", failure: { kind: "project_refused" } });
-    const text = await chat.text();
-    expect(text).toContain("cannot be looked at (EACCES)");
-    // The command that is recommended is run as it stands there.
-    const command = /chmod u\+rwx [^\s`]+/.exec(text)?.[0] ?? "false";
-    await execa("sh", ["-c", command]);
-    model.answerInTurn(
-      reply(exec("echo evil > tools/hooks/pre-commit; mv tools aside; true")),
-      reply(message("Tried.")),
-    );
-    expect(await chat.ask("Write a hook.")).toEqual({ status: "completed" });
-    expect(await readdir(join(place.project, "tools/hooks"))).toEqual(["README"]);
-  });
+      const refused = await chat.ask("And now?");
+      expect(refused).toMatchObject({ status: "failed", failure: { kind: "project_refused" } });
+      const text = await chat.text();
+      expect(text).toContain("cannot be looked at (EACCES)");
+      // The command that is recommended is run as it stands there.
+      const command = /chmod u\+rwx [^\s`]+/.exec(text)?.[0] ?? "false";
+      await execa("sh", ["-c", command]);
+      model.answerInTurn(
+        reply(exec("echo evil > tools/hooks/pre-commit; mv tools aside; true")),
+        reply(message("Tried.")),
+      );
+      expect(await chat.ask("Write a hook.")).toEqual({ status: "completed" });
+      expect(await readdir(join(place.project, "tools/hooks"))).toEqual(["README"]);
+    },
+  );
 
-  it("may be given up where git's directory is gone, if the user agrees", async () => {
+  it("can be given up for a missing git directory, if the user agrees", async () => {
     await using place = await project();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });
@@ -67,7 +70,7 @@ describe("what is protected in a project", SLOW, () => {
     expect(await chat.ask("Go on.")).toEqual({ status: "completed" });
   });
 
-  it("includes what the user makes between two turns, before Codex can reach it", async () => {
+  it("includes files that the user adds between two turns, before Codex can reach them", async () => {
     await using place = await project();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });
@@ -84,7 +87,7 @@ describe("what is protected in a project", SLOW, () => {
     expect(await readFile(join(place.project, ".envrc"), "utf8")).toBe("export A=1\n");
   });
 
-  it("includes the repositories in it, but not those that Codex has made", async () => {
+  it("includes nested repositories, but not those that Codex has made", async () => {
     await using place = await project();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });

@@ -49,7 +49,7 @@ async function reopen(chat: Conversation, list: string, path: string): Promise<v
   });
 }
 
-describe("what becomes of a conversation", SLOW, () => {
+describe("a conversation", SLOW, () => {
   const shared = share();
   let thread = "";
   beforeEach(async () => {
@@ -79,7 +79,7 @@ describe("what becomes of a conversation", SLOW, () => {
     await expectMemory(shared());
   });
 
-  it("is archived with Codex's memory, and goes on when it is opened from there", async () => {
+  it("is archived with Codex's memory, and continues when it is opened from there", async () => {
     const { chat } = shared();
     const path = await chat.path();
     expect(await memory(chat, thread)).toEqual(["sessions"]);
@@ -103,7 +103,7 @@ describe("what becomes of a conversation", SLOW, () => {
     expect(await memory(chat, thread)).toEqual([]);
   });
 
-  it("is kept in Codex's memory while a fork of it needs that, and no longer", async () => {
+  it("is kept in Codex's memory while a fork needs it, and no longer", async () => {
     const { chat, model } = shared();
     const [old, oldThread] = [await chat.path(), thread];
     await chat.adopt("fork");
@@ -133,7 +133,7 @@ describe("what becomes of a conversation", SLOW, () => {
     await expect.poll(() => readdir(join(chat.projectDir, "forget")), WAIT).toEqual([]);
   });
 
-  it("is remembered by another Neovim after it was renamed with nothing running", async () => {
+  it("is remembered by another Neovim after it was renamed without a running sandbox", async () => {
     const { chat, model, place } = shared();
     const path = await chat.path();
     await chat.quit();

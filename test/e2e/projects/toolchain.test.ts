@@ -14,7 +14,7 @@ LABEL codex-chat.test=toolchain
 `;
 
 it(
-  "a project's own toolchain is built when the user has allowed it, and stays what was allowed",
+  "a project's own toolchain is built once the user has allowed it, and stays in the allowed version",
   SLOW,
   async () => {
     await using place = await Place.make();

@@ -7,7 +7,7 @@ import { sandboxName } from "../../../src/sandbox/ownership/container-lookup.ts"
 import { Conversation, Gate, Place, ScriptedModel, SLOW, until, WAIT } from "../support.ts";
 
 describe("two Neovims on one project", SLOW, () => {
-  it("have conversations of their own at the same time in one container, which the last one ends", async () => {
+  it("have separate conversations at the same time in one container, which the last one ends", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using first = await Conversation.open({ place, model });
@@ -45,7 +45,7 @@ describe("two Neovims on one project", SLOW, () => {
     await expect.poll(() => place.containers(), WAIT).toEqual([]);
   });
 
-  it("tell who keeps them waiting for the sandbox, and wait no longer than the user does", async () => {
+  it("report who keeps them waiting for the sandbox, and stop waiting when the user does", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });

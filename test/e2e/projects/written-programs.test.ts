@@ -38,7 +38,7 @@ describe("a program that was written in the sandbox", SLOW, () => {
     expect(run("tool")).toBe("patched");
   });
 
-  it("runs after a later turn, too, in which a command of an earlier one wrote it", async () => {
+  it("also runs after a later turn in which an earlier turn's command wrote it", async () => {
     const { chat, model, place } = shared();
     model.answerInTurn(
       reply(

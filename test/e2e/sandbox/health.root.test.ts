@@ -13,7 +13,7 @@ import { itAsRoot } from "../../support/root.ts";
 
 describe("the health check of a runtime", { timeout: 150_000 }, () => {
   itAsRoot(
-    "says that its program is missing or not executable, and how it is registered",
+    "reports that its program is missing or not executable, and how to register it",
     async () => {
       const base = await mkdtemp(join(tmpdir(), "codex-chat-health-"));
       onTestFinished(() => rm(base, { recursive: true }));

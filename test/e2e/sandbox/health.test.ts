@@ -52,7 +52,7 @@ const OBSTACLES: readonly Obstacle[] = [
     said: /^warn Project: .* it is the home directory.*\n {2}.*:CodexChat open/m,
   },
   {
-    title: "the state directory cannot be made",
+    title: "the state directory cannot be created",
     settings: async (place) => {
       await writeFile(join(place.base, "file"), "");
       return { state_dir: join(place.base, "file/state") };
@@ -80,7 +80,7 @@ const OBSTACLES: readonly Obstacle[] = [
     said: /^warn Git: git is not installed[\s\S]*^error Sandbox: the program flock is missing.\n {2}sudo apt-get install util-linux/m,
   },
   {
-    title: "the engine is not there",
+    title: "the engine is missing",
     settings: (place) => ({ sandbox: { engine: `unix://${place.base}/none.sock` } }),
     said: /^error Sandbox: .*none\.sock.*there is no such socket\.\n {2}sudo systemctl start docker/m,
   },
@@ -95,7 +95,7 @@ const OBSTACLES: readonly Obstacle[] = [
     said: /^error Sandbox: .* has no runtime "runsk" \(it has: .*runsc.*\n {2}Install gVisor/m,
   },
   {
-    title: "the image that is named does not exist",
+    title: "the configured image does not exist",
     settings: () => ({ sandbox: { image: "no-such-image:never" } }),
     said: /^warn Sandbox: .*no-such-image:never.*\n {2}docker pull no-such-image:never/m,
   },
@@ -112,7 +112,7 @@ const OBSTACLES: readonly Obstacle[] = [
 ];
 
 describe("the health check", SLOW, () => {
-  it("checks everything, and reports no problem where all is well", async () => {
+  it("checks everything, and reports no problem if all is well", async () => {
     await using place = await Place.make();
     const lines = await check(place);
     // Where nobody has sent anything yet, the image is not built.
@@ -122,7 +122,7 @@ describe("the health check", SLOW, () => {
     expect(JSON.stringify(lines)).not.toContain("canary");
   });
 
-  it.each(OBSTACLES)("says how to fix it: $title", async (obstacle) => {
+  it.each(OBSTACLES)("gives a fix if $title", async (obstacle) => {
     await using place = await Place.make();
     const settings = (await obstacle.settings?.(place)) ?? {};
     const env = (await obstacle.env?.(place)) ?? {};

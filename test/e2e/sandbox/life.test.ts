@@ -53,7 +53,7 @@ it("a conversation leaves nothing that another user of the machine can read", SL
 });
 
 it(
-  "a sandbox is built again without the old image, and emptied of its caches, once the user has agreed",
+  "a sandbox is rebuilt without the old image, and its caches are emptied, once the user has agreed",
   SLOW,
   async () => {
     const { place, model } = shared();
@@ -132,7 +132,7 @@ it(
 );
 
 it(
-  "a sandbox ends when nobody has asked for idle_minutes, and starts for the next query",
+  "a sandbox ends after idle_minutes without a query, and starts for the next one",
   SLOW,
   async () => {
     await using place = await Place.make();

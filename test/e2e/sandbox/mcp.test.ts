@@ -188,7 +188,7 @@ it("each MCP server that fails to start is reported with a fix that works", SLOW
 });
 
 it(
-  "an MCP server that fetches its program first asks the user, and starts once that is allowed",
+  "an MCP server that has to fetch its program asks the user, and starts once that is allowed",
   SLOW,
   async () => {
     await using place = await Place.make();

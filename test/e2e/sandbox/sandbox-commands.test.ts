@@ -23,7 +23,7 @@ describe.each(neovims)(":CodexChat sandbox on Neovim $name", SLOW, (program) => 
   beforeEach(() => shared().chat.startAnew());
   afterEach(() => shared().chat.nvim.lua("vim.cmd.stopinsert() vim.cmd('silent! only!')"));
 
-  it("shows how the container is, running or not", async () => {
+  it("shows the state of the container, running or not", async () => {
     const { chat, place, model } = shared();
     await chat.command("sandbox status");
     expect(await shown(chat, "# Sandbox")).toContain("not running; the next message starts it");
@@ -42,7 +42,7 @@ describe.each(neovims)(":CodexChat sandbox on Neovim $name", SLOW, (program) => 
     expect(page).toMatch(/ codex /);
   });
 
-  it("opens a shell in that very container, with nothing of this machine's environment", async () => {
+  it("opens a shell in the same container, without this machine's environment", async () => {
     const { chat, place, model } = shared();
     model.answerInTurn(reply(message("Hello.")));
     await chat.ask("Hello?");
@@ -77,7 +77,7 @@ describe.each(neovims)(":CodexChat sandbox on Neovim $name", SLOW, (program) => 
     await expect.poll(() => chat.nvim.lua("return _G.status"), WAIT).toBe(3);
   });
 
-  it("ends what runs in a shell whose window is closed", async () => {
+  it("ends the programs in a shell whose window is closed", async () => {
     const { chat, place } = shared();
     await chat.command("sandbox shell sleep 4711");
     await expect
@@ -89,7 +89,7 @@ describe.each(neovims)(":CodexChat sandbox on Neovim $name", SLOW, (program) => 
       .toBe("");
   });
 
-  it("keeps what a program in the shell writes from Neovim's clipboard", async () => {
+  it("keeps a program in the shell from writing to Neovim's clipboard", async () => {
     const { chat } = shared();
     await chat.nvim.lua(`
       _G.clipboard = {}
@@ -117,7 +117,7 @@ describe.each(neovims)(":CodexChat sandbox on Neovim $name", SLOW, (program) => 
     await chat.nvim.lua("vim.cmd('bwipeout!')");
   });
 
-  it("starts the container anew, and asks first where a turn runs", async () => {
+  it("restarts the container, and asks first if a turn is running", async () => {
     const { chat, place, model } = shared();
     await chat.nvim.lua(`
       _G.asked = {}
@@ -146,7 +146,7 @@ describe.each(neovims)(":CodexChat sandbox on Neovim $name", SLOW, (program) => 
     expect((await place.containers())[0]?.Id).toBe(after?.Id);
   });
 
-  it("shows what the log says of the sandbox, and says what else there is", async () => {
+  it("shows the log lines about the sandbox, and names the other commands", async () => {
     const { chat } = shared();
     await chat.command("sandbox log");
     expect(await shown(chat, "# The sandbox in the host's log")).toMatch(
@@ -164,7 +164,7 @@ describe.each(neovims)(":CodexChat sandbox on Neovim $name", SLOW, (program) => 
 
   // Once is enough: it takes seconds, and what it shows is the host's.
   if (program.name !== "0.12") return;
-  it("names what pruning would remove, with its size, and leaves it where the user keeps it", async () => {
+  it("names what pruning would remove, with its size, and removes nothing if the user declines", async () => {
     const { chat, place } = shared();
     await chat.nvim.lua(`
       _G.asked = {}

@@ -5,7 +5,7 @@ import { exec, message, reply } from "../../../src/offline/reply.ts";
 import { Conversation, Gate, Place, ScriptedModel, SLOW, until, WAIT } from "../support.ts";
 
 describe("settings that change while the sandbox runs", SLOW, () => {
-  it("take effect from the next turn on, and with wrong ones nothing is sent to the earlier endpoint", async () => {
+  it("take effect from the next turn, and invalid ones send nothing to the earlier endpoint", async () => {
     await using place = await Place.make();
     await using first = await ScriptedModel.start();
     await using second = await ScriptedModel.start();
@@ -46,7 +46,7 @@ describe("settings that change while the sandbox runs", SLOW, () => {
     service.close();
   });
 
-  it("keep queries from the earlier endpoint, also while a turn at it runs", async () => {
+  it("send no more queries to the earlier endpoint, even while a turn runs there", async () => {
     await using place = await Place.make();
     await using first = await ScriptedModel.start();
     await using second = await ScriptedModel.start();
@@ -85,7 +85,7 @@ describe("settings that change while the sandbox runs", SLOW, () => {
     expect([asked(first), asked(second)]).toEqual([["One?", "Three?"], ["Two?"]]);
   });
 
-  it("are what the messages about the key and the endpoint advise", async () => {
+  it("fix the problems as the messages about the key and the engine advise", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     const env = { OPENAI_API_KEY: "" };

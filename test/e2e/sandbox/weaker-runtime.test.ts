@@ -3,7 +3,7 @@ import { exec, message, reply } from "../../../src/offline/reply.ts";
 import { Conversation, Place, ScriptedModel, SLOW } from "../support.ts";
 
 describe("a weaker runtime that the configuration names", SLOW, () => {
-  it("is named on every turn", async () => {
+  it("is named in every turn", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({

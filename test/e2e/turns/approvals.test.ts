@@ -69,7 +69,7 @@ describe("with approvals = untrusted", SLOW, () => {
     expect(existsSync(join(place.project, "cancelled"))).toBe(false);
   });
 
-  it("asks no more once the user says never, and asks again once they say so", async () => {
+  it("asks no more once the user says never, and asks again on command", async () => {
     const { chat, model } = shared();
     model.answerInTurn(reply(exec("touch unasked")), reply(message("Done.")));
     await chat.command("approvals never");
@@ -116,7 +116,7 @@ describe("with approvals = untrusted", SLOW, () => {
     expect(existsSync(join(place.project, "patched"))).toBe(false);
   });
 
-  it("takes the question back when the turn is stopped, and has the next turn", async () => {
+  it("withdraws the question when the turn is stopped, and runs the next turn", async () => {
     const { chat, model, place } = shared();
     model.answerInTurn(reply(exec("touch stopped")), reply(message("Next.")));
     await chat.send("Touch a file.");

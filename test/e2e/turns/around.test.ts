@@ -13,11 +13,11 @@ const ASK = `
     })
   end`;
 
-describe("around a real turn", SLOW, () => {
+describe("a chat around a real turn", SLOW, () => {
   const shared = share();
   beforeEach(() => shared().chat.startAnew());
 
-  it("calls ask() back with the answer of the turn that its query went into", async () => {
+  it("calls the callback of ask() with the answer of the turn that took the query", async () => {
     const { chat, model } = shared();
     model.answer((request) =>
       reply(message(request.lastUserText() === "the second" ? "Two." : "**One.**\n\nReally.")),
@@ -31,7 +31,7 @@ describe("around a real turn", SLOW, () => {
       ]);
   });
 
-  it("goes on over :edit!, and the file has all of it", async () => {
+  it("continues after :edit!, and the file contains everything", async () => {
     const { chat, model } = shared();
     const gate = new Gate();
     model.answer(() => reply(message("Before."), until(gate), message("After.")));
@@ -59,7 +59,7 @@ describe("around a real turn", SLOW, () => {
     await expect.poll(() => chat.fileText(), WAIT).toContain("After.\n\n## You\nhalf typed\n");
   });
 
-  it("leaves programs that the user can run once it is over", async () => {
+  it("lets the user run programs that were written in the turn once it is over", async () => {
     const { chat, model, place } = shared();
     const gate = new Gate();
     model.answerInTurn(

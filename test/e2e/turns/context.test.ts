@@ -7,11 +7,11 @@ import { SLOW, share } from "../support.ts";
 const PNG =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-describe("what is mentioned", SLOW, () => {
+describe("a mentioned file", SLOW, () => {
   const shared = share();
   beforeEach(() => shared().chat.startAnew());
 
-  it("goes to the model, text and picture, and is recognized in the document", async () => {
+  it("is sent to the model, as text or picture, and is recognized in the document", async () => {
     const { chat, model, place } = shared();
     await writeFile(join(place.project, "add.lua"), "local M = {}\nM.one = 1\nreturn M\n");
     await writeFile(join(place.project, "dot.png"), Buffer.from(PNG, "base64"));
@@ -50,7 +50,7 @@ describe("what is mentioned", SLOW, () => {
     `);
   });
 
-  it("goes to the model as it is in the editor, where that is not saved", async () => {
+  it("is sent to the model as it is in the editor if it is not saved", async () => {
     const { chat, model, place } = shared();
     await writeFile(join(place.project, "draft.lua"), "return 1\n");
     await chat.nvim.lua(
@@ -87,7 +87,7 @@ describe("what is mentioned", SLOW, () => {
     ]);
   });
 
-  it("includes a skill's instructions, which Codex adds itself", async () => {
+  it("may be a skill, whose instructions Codex adds itself", async () => {
     const { chat, model, place } = shared();
     const dir = join(place.project, ".agents/skills/tidy");
     await mkdir(dir, { recursive: true });

@@ -55,7 +55,7 @@ describe("the sandbox of a chat", SLOW, () => {
     expect(await place.containers()).toHaveLength(1);
   });
 
-  it("says nothing of what keeps it from starting until something is sent", async () => {
+  it("does not report what keeps it from starting until something is sent", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({

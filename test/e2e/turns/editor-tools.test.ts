@@ -20,7 +20,7 @@ async function ask(
   return model.requests.at(-1)?.outputsSinceUser() ?? [];
 }
 
-describe("what Codex may ask the editor", SLOW, () => {
+describe("the editor's state for Codex", SLOW, () => {
   const shared = share({ config: { editor_tools: { quickfix: false } } });
   beforeEach(async () => {
     const { chat, place } = shared();
@@ -43,7 +43,7 @@ describe("what Codex may ask the editor", SLOW, () => {
     );
   });
 
-  it("is answered: open files, unsaved text, the cursor, diagnostics", async () => {
+  it("includes open files, unsaved text, the cursor and diagnostics", async () => {
     const { model } = shared();
     expect(
       await ask(
@@ -64,7 +64,7 @@ describe("what Codex may ask the editor", SLOW, () => {
     expect(model.requests[0]?.contains('changes that are not saved in "add.lua"')).toBe(true);
   });
 
-  it("is refused outside of the project, of protected files, and where it is switched off", async () => {
+  it("is refused outside the project, for protected files, and if it is switched off", async () => {
     const answers = await ask(
       shared(),
       ["read_buffer", { path: "../outside.lua" }],
@@ -85,7 +85,7 @@ describe("what Codex may ask the editor", SLOW, () => {
     expect(answers.join()).not.toContain("canary");
   });
 
-  it("can be asked in a resumed thread and in a forked one", async () => {
+  it("is available in a resumed thread and in a forked one", async () => {
     const { chat, model } = shared();
     const read = ["read_buffer", { path: "add.lua", first: 2 }] as const;
     expect(await ask(shared(), read)).toEqual(["-- not saved"]);
@@ -114,7 +114,7 @@ describe("what Codex may ask the editor", SLOW, () => {
     );
   });
 
-  it("includes what is unsaved when a query is steered", async () => {
+  it("includes unsaved changes when a query is steered", async () => {
     const { chat, model } = shared();
     model.answer((request) =>
       request.userTexts().includes("And now?")

@@ -38,7 +38,7 @@ async function forged(place: Place, chat: Conversation, times: number) {
   return Told.parse(JSON.parse(stdout));
 }
 
-describe("a turn that is forged", SLOW, () => {
+describe("a forged turn", SLOW, () => {
   it("after a goal's end gets no access to the model", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
@@ -62,7 +62,7 @@ describe("a turn that is forged", SLOW, () => {
     expect((await chat.text()).match(/no goal is pursued/g)).toHaveLength(1);
   });
 
-  it("while a goal is pursued counts against what all its turns have together", async () => {
+  it("while a goal is pursued counts against the allowance that all its turns share", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({

@@ -46,7 +46,7 @@ describe("a goal", SLOW, () => {
     `);
   });
 
-  it("that nobody has set gives no access to the model", async () => {
+  it("that the user has not set gives no access to the model", async () => {
     const { chat, model, place } = shared();
     await chat.startAnew();
     await chat.ask("Hello.");

@@ -31,7 +31,7 @@ const same = (text: string): string =>
   text.replace(/^---\n[\s\S]*?\n---\n+/, "").replace(/ · \d+(?:\.\d+)? (?:ms|s)\b/g, " · 0.1 s");
 
 describe("a long conversation with the real Codex", { timeout: 60_000 + TURNS * 3000 }, () => {
-  it("is exact in the file, opened again, and in what the resumed thread is sent", async () => {
+  it("is exact in the file, after reopening, and in the requests of the resumed thread", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     model.answer((request) => {

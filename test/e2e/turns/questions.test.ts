@@ -51,7 +51,7 @@ describe("a question of Codex's", SLOW, () => {
     await chat.waitForQuestion();
   }
 
-  it("stands in the buffer, is answered there, and reaches the model", async () => {
+  it("is shown and answered in the buffer, and its answer reaches the model", async () => {
     const { chat, model } = shared();
     await askedFor(QUESTION);
     expect(await chat.text()).toContain("**Asks** a question");
@@ -90,7 +90,7 @@ describe("a question of Codex's", SLOW, () => {
     `);
   });
 
-  it("may be answered with something else", async () => {
+  it("can be answered with other text", async () => {
     const { chat, model } = shared();
     await askedFor(QUESTION);
     await willAnswer(chat, 3, "a text file");
@@ -204,7 +204,7 @@ describe("an MCP server in the sandbox", SLOW, () => {
     },
   });
 
-  it("has its tools used once they are allowed, and asks by a form", async () => {
+  it("is used once its tools are allowed, and asks with a form", async () => {
     const { chat, model, place } = shared();
     await writeFile(join(place.project, "greeter.mjs"), SERVER);
     const seen: string[] = [];
@@ -281,7 +281,7 @@ describe("an MCP server in the sandbox", SLOW, () => {
   }
   const outputs = () => shared().model.requests.at(-1)?.outputsSinceUser().join("\n");
 
-  it("may use a tool again without asking, once that was said for the session", async () => {
+  it("can be used again without asking once its tool is allowed for the session", async () => {
     const { chat } = shared();
     await chat.startAnew();
     callTools("plain", "plain");
@@ -295,7 +295,7 @@ describe("an MCP server in the sandbox", SLOW, () => {
     );
   });
 
-  it("is not used where the user declines, and the turn goes on", async () => {
+  it("is not used if the user declines, and the turn continues", async () => {
     const { chat } = shared();
     await chat.startAnew();
     await willAnswer(chat, 1, "");
@@ -308,7 +308,7 @@ describe("an MCP server in the sandbox", SLOW, () => {
     expect(await chat.text()).toContain("**Asks** to use `plain` of `greeter` · declined");
   });
 
-  it("has the user visit a page, which is opened once they have confirmed it", async () => {
+  it("asks the user to visit a page, which is opened once they confirm it", async () => {
     const { chat } = shared();
     await chat.startAnew();
     await willAnswer(chat, 1, "");
@@ -328,7 +328,7 @@ describe("an MCP server in the sandbox", SLOW, () => {
     expect(outputs()).toContain('Told: ["accept"');
   });
 
-  it("hears that nobody answers when the turn is stopped", async () => {
+  it("learns that nobody answers when the turn is stopped", async () => {
     const { chat } = shared();
     await chat.startAnew();
     await willAnswer(chat, 1, "");

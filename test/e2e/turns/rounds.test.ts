@@ -31,10 +31,10 @@ async function threeTurns(chat: Conversation, model: ScriptedModel): Promise<voi
     expect(await chat.ask(query)).toEqual({ status: "completed" });
 }
 
-describe("a conversation whose text and file are changed in mid-turn", SLOW, () => {
+describe("a conversation whose text and file are changed during a turn", SLOW, () => {
   const shared = share();
 
-  it("ends with the whole answer, its thread and the other text", async () => {
+  it("ends with the complete answer, its thread and the other text", async () => {
     const { chat, model } = shared();
     await chat.startAnew();
     model.answerInTurn(reply(message("The first answer.")));
@@ -68,7 +68,7 @@ describe("a conversation whose text and file are changed in mid-turn", SLOW, () 
   });
 });
 
-describe("going on from an earlier place", SLOW, () => {
+describe("continuing from an earlier place", SLOW, () => {
   const shared = share();
   beforeEach(async () => {
     const { chat, model } = shared();
@@ -194,7 +194,7 @@ describe("going on from an earlier place", SLOW, () => {
     expect(model.requests.at(-1)?.contains("Answer to: Second question.")).toBe(false);
   });
 
-  it("takes model, effort and plan mode from the next turn on", async () => {
+  it("applies model, effort and plan mode from the next turn", async () => {
     const { chat, model } = shared();
     await chat.command("model gpt-6-luna high");
     await chat.command("plan on");
@@ -214,7 +214,7 @@ describe("going on from an earlier place", SLOW, () => {
 describe("a review", SLOW, () => {
   const shared = share();
 
-  it("takes a turn, and its findings stand in the quickfix list", async () => {
+  it("runs as a turn, and its findings are in the quickfix list", async () => {
     const { chat, model, place } = shared();
     const file = join(place.project, "divide.js");
     await writeFile(file, "export const divide = (a, b) => a / b;\n");
@@ -253,7 +253,7 @@ describe("a review", SLOW, () => {
     expect(list).toEqual([[expect.stringMatching(/divide\.js$/), 1, "[P1] Guard against zero"]]);
   });
 
-  it("says what it needs", async () => {
+  it("reports a missing argument", async () => {
     const { chat } = shared();
     await chat.command("review base");
     await expect

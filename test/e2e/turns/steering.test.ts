@@ -6,7 +6,7 @@ describe("while a turn runs", SLOW, () => {
   const shared = share();
   beforeEach(() => shared().chat.startAnew());
 
-  it("gives what is sent to the model within the same turn", async () => {
+  it("passes a sent query to the model within the same turn", async () => {
     const { chat, model } = shared();
     model.answer((request) =>
       request.userTexts().includes("And in French?")
@@ -143,7 +143,7 @@ describe("while a turn runs", SLOW, () => {
     `);
   });
 
-  it("sends each of many queries once, whatever it races, and has text and thread in one order", async () => {
+  it("sends each of many racing queries once, with text and thread in the same order", async () => {
     const { chat, model } = shared();
     model.answer((request) =>
       reply(message(`An answer of ${request.lastUserText().length}.`, { pieces: 6 })),
@@ -159,7 +159,7 @@ describe("while a turn runs", SLOW, () => {
     expect(queries(await chat.body())).toEqual(heard());
   });
 
-  it("sends a queued query as it was edited where it stands, and not what was deleted", async () => {
+  it("sends a queued query as edited in the buffer, and not a deleted one", async () => {
     const { chat, model } = shared();
     const gate = new Gate();
     model.answer((request) =>
@@ -205,7 +205,7 @@ describe("while a turn runs", SLOW, () => {
     `);
   });
 
-  it("goes on with nothing when all that waited was deleted", async () => {
+  it("starts no other turn when all waiting queries were deleted", async () => {
     const { chat, model } = shared();
     const gate = new Gate();
     model.answer(() => reply(message("Working."), until(gate)));
@@ -224,7 +224,7 @@ describe("while a turn runs", SLOW, () => {
     expect(await chat.text()).not.toContain("Note");
   });
 
-  it("stops the turn and the command in it, and has the next turn", async () => {
+  it("stops the turn and its command, and runs the next turn", async () => {
     const { chat, model, place } = shared();
     model.answerInTurn(
       reply(exec("echo has begun; sleep 86399 & sleep 86399", { yieldMs: 30_000 })),
@@ -245,10 +245,10 @@ describe("while a turn runs", SLOW, () => {
   });
 });
 
-describe("stopping with commands that still run", SLOW, () => {
+describe("stopping while commands still run", SLOW, () => {
   const shared = share({ config: { stop_commands: "ask" } });
 
-  it("asks, and ends them when that is the answer", async () => {
+  it("asks, and ends them if the user agrees", async () => {
     const { chat, model, place } = shared();
     model.answer((request) =>
       request.outputsSinceUser().length === 0

@@ -26,8 +26,8 @@ describe("stopping a turn", SLOW, () => {
 
   it.each([
     ["in a new conversation", 0],
-    ["in one that goes on", 1],
-  ])("at the very moment of sending leaves no turn behind, %s", async (_where, earlier) => {
+    ["in a continued one", 1],
+  ])("at the moment of sending leaves no turn running, %s", async (_where, earlier) => {
     const { chat, model } = shared();
     model.answer(() => reply(message("An answer.")));
     for (let n = 0; n < earlier; n++) await chat.ask("An earlier question.");
@@ -48,7 +48,7 @@ describe("stopping a turn", SLOW, () => {
     expect(sent?.match(/The last question\./g)).toHaveLength(1);
   });
 
-  it("lets the next query be answered at once, together with the one that waited", async () => {
+  it("lets the next query be answered at once, together with a waiting one", async () => {
     const { chat, model } = shared();
     model.answer((request) =>
       request.contains("After it.")
@@ -88,7 +88,7 @@ describe("stopping a turn", SLOW, () => {
     ]);
   });
 
-  it("shows the output of a command that runs on after its turn, and ends it", async () => {
+  it("shows the output of a command that outlives its turn, and ends it", async () => {
     const { chat, model } = shared();
     const { nvim } = chat;
     model.answerInTurn(

@@ -27,7 +27,7 @@ describe("a sub-agent that has to ask", SLOW, () => {
   const shared = share({ config: { approvals: "untrusted", model: "scripted" } });
   beforeEach(() => shared().chat.startAnew());
 
-  it("asks in the conversation that it works for, which shows what it ran", async () => {
+  it("asks in the conversation that it works for, which shows the command", async () => {
     const { chat, model, place } = shared();
     model.answer(withAgent("echo from below; touch made-below"));
     await chat.send("Let somebody else do it.");

@@ -18,14 +18,14 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     expect(host.editors).toEqual([]);
   });
 
-  it("gets what was sent while it was starting", async () => {
+  it("receives queries that were sent while it was starting", async () => {
     await using chat = await openChat({ program });
     expect(chat.host.told.map((told) => told.name)).toEqual(["chat/open"]);
     await chat.nvim.keys("at once<C-s>");
     expect((await chat.host.heard("turn/send")).text).toBe("at once");
   });
 
-  it("hears when the user begins to type a query, once each time, and of no other text", async () => {
+  it("is notified once each time the user begins to type a query, and of no other text", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     const lines = ["An answer."];
@@ -41,7 +41,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     expect(host.of("sandbox/prepare")).toEqual([{ buf: chat.buf }, { buf: chat.buf }]);
   });
 
-  it("is told the settings that it knows, and no others", async () => {
+  it("receives the settings that it knows, and no others", async () => {
     await using chat = await openChat({
       program,
       config: { model: "m", sandbox: { memory: 5, env: {} }, window: { size: 0.3 }, limits: {} },
@@ -56,7 +56,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     });
   });
 
-  it("that dies is told of, and started anew by the next query with all chats", async () => {
+  it("that dies is reported, and started again by the next query with all chats", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await chat.setState({ phase: "running" });
@@ -77,7 +77,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     expect(host.of("turn/send")[0]?.text).toBe("again");
   });
 
-  it("answers every request with an error where it ends first, or cannot be started", async () => {
+  it("leads to an error for every request if it ends first or cannot be started", async () => {
     await using chat = await openChat({ program });
     const { nvim, host, buf } = chat;
     await chat.setState({ phase: "idle" });
@@ -145,7 +145,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     await document.close(undefined);
   });
 
-  it("moves the winbar's tokens when Codex counts them, in the middle of a turn", async () => {
+  it("updates the winbar's token count during a turn", async () => {
     await using chat = await openChat({ program });
     const { nvim, host, buf, path } = chat;
     const opened = await LiveDocument.open({
@@ -172,7 +172,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     await opened.value.close(undefined);
   });
 
-  it("that is missing leaves a chat that says what mends it", async () => {
+  it("that is missing leaves a chat that names the fix", async () => {
     await using nvim = await startNeovim({ program, config: { node: "no-such-node" } });
     await nvim.command("CodexChat");
     await nvim.keys("typed<C-s><Esc>");
@@ -204,7 +204,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     }
   });
 
-  it("that was not built is asked to be, in the plugin's directory", async () => {
+  it("that was not built leads to a request to build it in the plugin's directory", async () => {
     const dir = await mkdtemp(join(tmpdir(), "codex-chat-plugin-"));
     try {
       await mkdir(join(dir, "lua"));
@@ -219,7 +219,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     }
   });
 
-  it("leaves to Lua what it has not got when Neovim is left", async () => {
+  it("lets Lua save the text that it is missing when Neovim exits", async () => {
     await using chat = await openChat({ program });
     const { nvim, host, path } = chat;
     await chat.setState({ phase: "idle" });
@@ -232,7 +232,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     expect(await readFile(path, "utf8")).toContain("a last word");
   });
 
-  it("that has not answered yet is not relied on: leaving writes the half-typed text", async () => {
+  it("that has not answered yet is not relied on when Neovim exits and saves half-typed text", async () => {
     await using chat = await openChat({ program });
     await chat.nvim.keys("half typed<Esc>");
     await chat.nvim.until("vim.fn.getline('.')", "half typed");
@@ -241,7 +241,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     expect(await readFile(chat.path, "utf8")).toContain("half typed\n");
   });
 
-  it("can move the chat to a fresh conversation, and the half-typed text goes along", async () => {
+  it("can move the chat to a new conversation with the half-typed text", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     const user = await chat.send("old");
@@ -266,7 +266,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     expect(await nvim.messages()).toContain("It is open in another Neovim.");
   });
 
-  it("can move the chat to a fresh conversation, and what nobody has taken goes back into the prompt", async () => {
+  it("can move the chat to a new conversation, and queries not yet taken return to the prompt", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     const user = await chat.send("answered");
@@ -285,7 +285,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     expect((await host.heard("turn/send", 4)).text).toBe("first\n\nsecond");
   });
 
-  it("sets the front matter's keys and leaves the others", async () => {
+  it("sets its front matter keys and leaves the others", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;
     await host.editor.call.buf_set_meta(chat.buf, { thread: "t-1", model: "a: b" });
@@ -312,7 +312,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
 });
 
 describe.each(neovims)("files that the agent changed, on Neovim $name", (program) => {
-  it("are loaded anew where nothing of the user's is lost, at the same place, without modelines", async () => {
+  it("are reloaded if no user text is lost, at the same place and without modelines", async () => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 20 } });
     const { nvim, host } = chat;
     await nvim.keys("<Esc>");

@@ -66,7 +66,7 @@ describe("the head of a conversation", () => {
     expect(readHead(whole)).toEqual(head);
   });
 
-  it("has the same front matter as the library reads, whatever is written there", () => {
+  it("has the front matter that the YAML library reads, for any text", () => {
     const word = fc.oneof(
       fc.constantFrom(
         "true",

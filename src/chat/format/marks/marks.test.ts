@@ -23,7 +23,7 @@ describe("the format's marks", () => {
     expect(frontMatterEnd(lines)).toBe(end);
   });
 
-  it("end no front matter below its 200th line", () => {
+  it("do not end front matter below its 200th line", () => {
     const lines = (count: number) => ["---", ...Array(count - 2).fill("a: b"), "---"];
     expect(frontMatterEnd(lines(200))).toBe(200);
     expect(frontMatterEnd(lines(201))).toBe(0);
@@ -38,7 +38,7 @@ describe("the format's marks", () => {
     expect(found).toEqual(open);
   });
 
-  it.each(cases.answers)("say of $text whether Codex has answered", ({ text, isAnswered }) => {
+  it.each(cases.answers)("tell whether Codex has answered in $text", ({ text, isAnswered }) => {
     expect(hasAnswer(text)).toBe(isAnswered);
   });
 });

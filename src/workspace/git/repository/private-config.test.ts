@@ -29,8 +29,8 @@ async function readBack(text: string): Promise<ReadonlyMap<string, string>> {
   );
 }
 
-describe("the configuration inside", () => {
-  it("has what concerns contents and looks, and nothing that runs or tells a secret", async () => {
+describe("the git configuration inside", () => {
+  it("has settings for contents and display, and none that run programs or reveal secrets", async () => {
     const secret = "hunter2";
     const config = await readBack(
       configOf([
@@ -80,7 +80,7 @@ describe("the configuration inside", () => {
     });
   });
 
-  it("says what it was told, whatever characters are in it", async () => {
+  it("preserves values with any characters", async () => {
     const text = fc.string({ unit: "grapheme", maxLength: 20 }).filter((it) => !it.includes("\0"));
     await fc.assert(
       fc.asyncProperty(text, async (name) => {

@@ -40,7 +40,7 @@ async function inspect(root: string, readable: readonly string[] = []) {
 }
 
 describe("a repository", () => {
-  it("may be of SHA-256, and shallow", async () => {
+  it("may use SHA-256, and be shallow", async () => {
     const base = await place();
     await git(base, "init", "-q", "--object-format=sha256", "new");
     expect(await inspect(join(base, "new"))).toMatchObject({
@@ -55,7 +55,7 @@ describe("a repository", () => {
     });
   });
 
-  it("is refused with the reason where its kind is not known, or the network is needed", async () => {
+  it("is refused with the reason if its kind is unknown, or if it needs the network", async () => {
     const base = await place();
     await git(base, "clone", "-q", "--filter=blob:none", `file://${base}/first`, "partial");
     expect(await inspect(join(base, "partial"))).toMatchObject({
@@ -76,7 +76,7 @@ describe("a repository", () => {
     }
   });
 
-  it("is refused where git is not found, with the directory that hides it", async () => {
+  it("is refused if git is not found, with the directory that hides it", async () => {
     const base = await place();
     const gitDir = join(base, "first/.git");
     const loop = join(base, "loop");
@@ -104,7 +104,7 @@ describe("a repository", () => {
     });
   });
 
-  it.each(["objects", "objects/pack", "refs"])("is refused where %s is a link", async (name) => {
+  it.each(["objects", "objects/pack", "refs"])("is refused if %s is a link", async (name) => {
     const base = await place();
     const path = join(base, "first/.git", name);
     await rename(path, join(base, "elsewhere"));
@@ -116,7 +116,7 @@ describe("a repository", () => {
   });
 
   it.each(["objects/ab", "objects/pack/pack-1.pack", `objects/cd/${"e".repeat(38)}`])(
-    "is refused where %s is a link, by which git would read another one's objects",
+    "is refused if %s is a link through which git would read another repository's objects",
     async (name) => {
       const base = await place();
       const path = join(base, "first/.git", name);
@@ -129,7 +129,7 @@ describe("a repository", () => {
     },
   );
 
-  it("is told without a command that would copy another one's objects in", async () => {
+  it("is refused without a command that would copy another repository's objects into it", async () => {
     const base = await place();
     const root = join(base, "it's mine");
     await git(base, "init", "-q", root);
@@ -154,7 +154,7 @@ describe("a repository", () => {
   });
 
   it.each(["HEAD", "packed-refs", "refs/heads/deep/stolen"])(
-    "is refused where %s is a link, by which git would read another one's branches",
+    "is refused if %s is a link through which git would read another repository's branches",
     async (name) => {
       const base = await place();
       const path = join(base, "first/.git", name);
@@ -169,7 +169,7 @@ describe("a repository", () => {
   );
 
   it.each(["objects/info/alternates", "shallow"])(
-    "is refused where %s is larger than is read, is no plain file, or leads nowhere",
+    "is refused if %s is too large, is not a plain file, or leads nowhere",
     async (name) => {
       const base = await place();
       const root = join(base, "first");
@@ -196,9 +196,9 @@ describe("a repository", () => {
   );
 
   it.each([
-    ["in the project, where the agent may write", "other/.git/objects"],
-    ["by a path that is quoted, as git reads it", '"/elsewhere/objects"'],
-  ])("is refused where it borrows objects from %s", async (_where, line) => {
+    ["in the project, which the agent can write", "other/.git/objects"],
+    ["by a quoted path, as git reads it", '"/elsewhere/objects"'],
+  ])("is refused if it borrows objects from %s", async (_where, line) => {
     const base = await place();
     const root = join(base, "first");
     await git(root, "init", "-q", "other");
@@ -207,7 +207,7 @@ describe("a repository", () => {
     expect(await inspect(root)).toMatchObject({ error: expect.stringContaining("it borrows") });
   });
 
-  it("is refused where refs/codex is a link, which the host would write through", async () => {
+  it("is refused if refs/codex is a link, since the host would write through it", async () => {
     const base = await place();
     await mkdir(join(base, "victim"));
     await symlink(join(base, "victim"), join(base, "first/.git/refs/codex"));
