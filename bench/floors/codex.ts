@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { appServerArgs } from "../../src/codex/arguments.ts";
 import { findCodexPackage } from "../../src/sandbox/image/codex-package.ts";
-import { MODEL_NAME } from "../parts/chat.ts";
+import { MODEL_NAME } from "../../test/e2e/place.ts";
 import { atEnd } from "../parts/cleanup.ts";
 import { reapedMs } from "../parts/processes.ts";
 
@@ -135,14 +135,12 @@ type BareCodex = {
 async function startCodex(args: readonly string[]): Promise<BareCodex> {
   const found = await findCodexPackage(import.meta.url);
   if (!found.ok) throw new Error(found.error.message);
-  const entry = found.value.entries.find((it) => it.name === "codex/bin/codex");
-  if (entry === undefined || !("path" in entry)) throw new Error("the package has no bin/codex");
   const home = await realpath(await mkdtemp(join(tmpdir(), "codex-chat-bench-")));
   const project = join(home, "project");
   await mkdir(project);
   // Nothing from this machine's user: no key, no configuration.
   const env = { PATH: process.env["PATH"], HOME: home, CODEX_HOME: home };
-  const child = spawn(entry.path, args, { cwd: project, env });
+  const child = spawn(found.value.program, args, { cwd: project, env });
   child.stdin.on("error", () => {});
   let said = "";
   child.stderr.on("data", (chunk: Buffer) => {

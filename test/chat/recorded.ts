@@ -42,8 +42,6 @@ export type StartOptions = {
 export async function startRecorded(options: StartOptions): Promise<Recorded> {
   const found = await findCodexPackage(import.meta.url);
   if (!found.ok) throw new Error(found.error.message);
-  const entry = found.value.entries.find((it) => it.name === "codex/bin/codex");
-  if (entry === undefined || !("path" in entry)) throw new Error("the package has no bin/codex");
   const { project, home, modelUrl, recording } = options;
   const args = appServerArgs({
     modelBaseUrl: modelUrl,
@@ -51,7 +49,7 @@ export async function startRecorded(options: StartOptions): Promise<Recorded> {
     streamIdleMs: 60_000,
     mcpServers: recording.mcpServers?.(project) ?? {},
   });
-  const child = spawn(entry.path, args, {
+  const child = spawn(found.value.program, args, {
     cwd: project,
     env: { PATH: process.env["PATH"], HOME: home, CODEX_HOME: home },
   });

@@ -24,9 +24,7 @@ export const program = await findProgram();
 async function findProgram(): Promise<string> {
   const found = await findCodexPackage(import.meta.url);
   if (!found.ok) throw new Error(found.error.message);
-  const entry = found.value.entries.find((it) => it.name === "codex/bin/codex");
-  if (entry === undefined || !("path" in entry)) throw new Error("the package has no bin/codex");
-  return entry.path;
+  return found.value.program;
 }
 
 type Method = ServerNotification["method"];

@@ -35,7 +35,11 @@ async function withDockerfile(text: string) {
   const containerDir = await scratchDir("container");
   await cp(base.containerDir, containerDir, { recursive: true });
   await writeFile(join(containerDir, "Dockerfile"), text);
-  return { ...base, containerDir, codex: { version: base.codex.version, entries: [] } };
+  return {
+    ...base,
+    containerDir,
+    codex: { version: base.codex.version, program: "", entries: [] },
+  };
 }
 
 describe("ensureImage", { timeout: 600_000 }, () => {

@@ -11,6 +11,8 @@ import type { TarEntry } from "./tar.ts";
 export type CodexPackage = {
   /** Codex's version. */
   readonly version: string;
+  /** The path of the program itself, without the npm package's start script. */
+  readonly program: string;
   /** npm's version; absent if npm is not part of the image. */
   readonly npmVersion?: string;
   /** Files for the image, under `codex/` and `npm/`; without voice and Codex's own sandbox. */
@@ -19,9 +21,11 @@ export type CodexPackage = {
 
 const Manifest = z.object({ version: z.string() });
 
+const PROGRAM = "bin/codex";
+
 /** The files of the vendor directory that the image needs (@openai/codex 0.171.0). */
 const FILES: readonly { name: string; executable: boolean; required: boolean }[] = [
-  { name: "bin/codex", executable: true, required: true },
+  { name: PROGRAM, executable: true, required: true },
   { name: "bin/codex-code-mode-host", executable: true, required: true },
   { name: "codex-path/rg", executable: true, required: false },
   { name: "codex-package.json", executable: false, required: false },
@@ -71,7 +75,7 @@ async function readCodexPackage(dir: string): Promise<Result<CodexPackage, Sandb
       }
       entries.push({ name: `codex/${file.name}`, path, executable: file.executable });
     }
-    return ok({ version, entries });
+    return ok({ version, program: join(vendor, PROGRAM), entries });
   } catch (cause) {
     return err(missing(dir, cause));
   }

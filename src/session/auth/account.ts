@@ -99,8 +99,7 @@ export class Account {
   async #codex() {
     const codex = await findCodexPackage(import.meta.url);
     if (!codex.ok) return codex;
-    const entry = codex.value.entries.find(({ name }) => name === "codex/bin/codex");
-    const program = entry !== undefined && "path" in entry ? entry.path : "codex";
+    const { program } = codex.value;
     const { env, issuer, upstreamProxy } = this.#options;
     const credentials = await upstreamProxy?.credentials?.();
     if (credentials?.ok === false)
