@@ -6,7 +6,7 @@ import type { Run } from "./run.ts";
 
 /** The machine, the programs' versions and the commit, in two lines. */
 export async function describeMachine({ program, engine }: Run): Promise<string> {
-  const info = await engineClient(engine.host.replace(/^unix:\/\//, "")).info();
+  const info = await engineClient(engine.host).info();
   const runsc = (info as { Runtimes?: Record<string, { path?: string }> }).Runtimes?.["runsc"];
   const [neovim, gvisor, commit, changed] = await Promise.all([
     firstLine(program, ["--version"]),

@@ -10,7 +10,6 @@ import { ownEngine } from "../support/engine.ts";
 import { itAsRoot } from "../support/root.ts";
 
 const dirOf = (host: string) => dirname(host.replace("unix://", ""));
-const clientOf = (host: string) => engineClient(host.replace("unix://", ""));
 
 async function run(docker: Docker, image: string, argv: string[]): Promise<string> {
   const output = new PassThrough();
@@ -36,8 +35,8 @@ async function traces(dir: string): Promise<string[]> {
 itAsRoot("runs containers under gVisor, survives being killed and leaves nothing", async () => {
   await using first = await ownEngine({ name: "killed" });
   const dir = dirOf(first.host);
-  expect(await run(clientOf(first.host), first.baseImage, ["dmesg"])).toMatch(/gVisor/i);
-  await clientOf(first.host)
+  expect(await run(engineClient(first.host), first.baseImage, ["dmesg"])).toMatch(/gVisor/i);
+  await engineClient(first.host)
     .createContainer({ Image: first.baseImage, Cmd: ["sleep", "600"] })
     .then((container) => container.start());
 
@@ -49,7 +48,9 @@ itAsRoot("runs containers under gVisor, survives being killed and leaves nothing
   const second = await ownEngine({ name: "killed" });
   try {
     expect(second.pid).not.toBe(first.pid);
-    expect(await run(clientOf(second.host), second.baseImage, ["echo", "again"])).toBe("again\r\n");
+    expect(await run(engineClient(second.host), second.baseImage, ["echo", "again"])).toBe(
+      "again\r\n",
+    );
   } finally {
     await second.close();
   }
@@ -64,7 +65,7 @@ itAsRoot("serves those who use it at once from one daemon, until the last one go
   ]);
   expect(one.pid).toBe(two.pid);
   await one.close();
-  expect(await clientOf(two.host).ping()).toBeDefined();
+  expect(await engineClient(two.host).ping()).toBeDefined();
   await two.close();
   expect(existsSync(dirOf(two.host))).toBe(false);
 });

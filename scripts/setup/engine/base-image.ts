@@ -33,7 +33,7 @@ const RECIPE_LABEL = "codex-chat.base";
 export async function setUpBaseImage(host: string): Promise<string> {
   const sources = await imageSources();
   const recipe = createHash("sha256").update(`1\n${sources}`).digest("hex").slice(0, 12);
-  const docker = engineClient(host.replace(/^unix:\/\//, ""));
+  const docker = engineClient(host);
   if (await hasImage(docker, recipe)) return BASE_IMAGE;
   using _lock = await takeLock({ dir: lockDir, name: `base image ${host}` });
   if (await hasImage(docker, recipe)) return BASE_IMAGE;

@@ -1,11 +1,11 @@
 import { Agent } from "node:http";
 import Docker from "dockerode";
 
-/** A client of the engine that listens on a unix socket. */
-export function engineClient(socketPath: string): Docker {
+/** A client of the engine at a unix socket: the socket's path, or its address as in DOCKER_HOST. */
+export function engineClient(socket: string): Docker {
   // Explicit `host: undefined` because docker-modem otherwise prefers a tcp DOCKER_HOST.
   return new Docker({
-    socketPath,
+    socketPath: socket.replace(/^unix:\/\//, ""),
     host: undefined,
     port: undefined,
     protocol: "http",
