@@ -2,6 +2,9 @@ import type { ServerResponse } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 
+/** How long the sandbox may take to read what was sent of a response that is cut. */
+const CUT_MS = 2000;
+
 /** Responds with a refusal that programs and people can read, and closes the connection. */
 export function refuse(response: ServerResponse, status: number, message: string): void {
   if (response.headersSent) {
@@ -36,6 +39,15 @@ export function refuseConnection(stream: Duplex, status: number, message: string
   );
   if ("destroySoon" in stream && typeof stream.destroySoon === "function") stream.destroySoon();
   else stream.once("finish", () => stream.destroy());
+}
+
+/**
+ * Breaks off a response that has begun, once what was sent of it has been read: the user is shown that.
+ */
+export function cutResponse(response: ServerResponse): void {
+  const timer = setTimeout(() => response.destroy(), CUT_MS);
+  response.on("close", () => clearTimeout(timer));
+  response.write("", () => response.destroy());
 }
 
 /** The message for a body over the limit. */

@@ -3,7 +3,7 @@
  *
  * Must not know where a request goes.
  */
-export { refuse, tooLarge } from "./http-refusal.ts";
+export { cutResponse, refuse, tooLarge } from "./http-refusal.ts";
 export { createService } from "./http-service.ts";
 export { printable, printableSentence } from "./printable.ts";
 export { readBody } from "./request-body.ts";

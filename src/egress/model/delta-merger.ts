@@ -11,7 +11,7 @@ const MAX_MERGED_CHARS = 64 * 1024;
 /** A longer event carries no delta and passes as it comes. */
 const MAX_EVENT_BYTES = 64 * 1024;
 /** An event of one line of data, with or without its type, as the Responses API sends them. */
-const EVENT = /^(?:event: ?[\w.]+(\r?\n))?data: ?(\{.*\})(\r?\n)\r?\n$/;
+const EVENT = /^(?:event: ?[\w.]+\r?\n)?data: ?(\{.*\})\r?\n\r?\n$/;
 
 /** An event that adds to a text, and what the text is, so that the next can be told to be its. */
 type Delta = {
@@ -74,6 +74,7 @@ export class DeltaMerger {
   end(): void {
     clearTimeout(this.#frame);
     const out: Buffer[] = [];
+    this.#release(out);
     this.#passRest(out);
     this.#send(out);
   }
@@ -98,7 +99,6 @@ export class DeltaMerger {
   }
 
   #passRest(out: Buffer[]): void {
-    this.#release(out);
     if (this.#rest.length === 0) return;
     this.#pass(this.#rest, out);
     this.#rest = Buffer.alloc(0);
@@ -143,7 +143,7 @@ function endOfEvent(bytes: Buffer): number {
 /** The delta that an event is; undefined if it is something else, or not wholly understood. */
 function deltaOf(bytes: Buffer): Delta | undefined {
   if (!bytes.includes('.delta"') || !isUtf8(bytes)) return undefined;
-  const data = EVENT.exec(bytes.toString("utf8"))?.[2];
+  const data = EVENT.exec(bytes.toString("utf8"))?.[1];
   if (data === undefined) return undefined;
   let event: unknown;
   try {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import type { Result } from "../../result.ts";
 import type { EgressEvent, ModelFailureKind } from "../events.ts";
-import { printableSentence, readBody, refuse } from "../http/index.ts";
+import { cutResponse, printableSentence, readBody, refuse } from "../http/index.ts";
 import { Redactor, secretsOf } from "../secrets/index.ts";
 import { DeltaMerger } from "./delta-merger.ts";
 import { isIdentity, requestHeaders, responseHeaders, retryAfterMs } from "./headers.ts";
@@ -41,9 +41,6 @@ export type ModelCallOptions = {
 
 /** How much of an error response is kept for its message. */
 const MAX_QUOTED_BYTES = 16 * 1024;
-
-/** How long the sandbox may take to read what was sent of a response that is cut. */
-const CUT_MS = 2000;
 
 /** How a call ends; the first end counts. */
 type End =
@@ -391,11 +388,4 @@ export class ModelCall {
         end satisfies never;
     }
   }
-}
-
-/** Breaks a response off where it is, after what had come of it: the user is shown that. */
-function cutResponse(response: ServerResponse): void {
-  const timer = setTimeout(() => response.destroy(), CUT_MS);
-  response.on("close", () => clearTimeout(timer));
-  response.write("", () => response.destroy());
 }
