@@ -1,3 +1,5 @@
+import type { ChatEvent, SendMode } from "../chat/index.ts";
+
 /** A query as the editor sent it. `id` is the editor's block id, which is also Codex's clientId. */
 export type Query = {
   readonly id: string;
@@ -24,3 +26,10 @@ type ContextPart = {
   readonly image?: string | undefined;
   readonly skill?: { readonly name: string; readonly path: string } | undefined;
 };
+
+/** The event that puts a query into its place in the document. */
+export function sentAs(query: Query, mode: SendMode): Extract<ChatEvent, { type: "sent" }> {
+  const { id, text, contextLine } = query;
+  if (id === LEFT_ID) return { type: "sent", id, mode, isAbove: true };
+  return { type: "sent", id, mode, text, ...(contextLine === undefined ? {} : { contextLine }) };
+}

@@ -1,4 +1,3 @@
-import type { ChatEvent, SendMode } from "../../chat/index.ts";
 import { queryOf, type ServerNotification } from "../../codex/messages/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { findingsOf, Pictures } from "../document/index.ts";
@@ -12,7 +11,7 @@ import {
   STOPPED,
 } from "../failure.ts";
 import { TurnHookRunner } from "../hooks/index.ts";
-import { LEFT_ID, type Query } from "../query.ts";
+import { type Query, sentAs } from "../query.ts";
 import { type LoadedThread, type ThreadChoice, ToolCalls } from "../thread/index.ts";
 import { Approvals, type UserAnswer } from "./approvals.ts";
 import { EventOrder } from "./event-order.ts";
@@ -398,11 +397,4 @@ export class Conversation<P extends ConversationParts = LiveParts> {
     // The heading may name already what the turn waits for, such as the next try.
     return calls > 0 || this.#turn.questions > 0 || items.size > 0 || turn.mark !== "";
   }
-}
-
-/** The event that puts a query into its place in the document. */
-function sentAs(query: Query, mode: SendMode): Extract<ChatEvent, { type: "sent" }> {
-  const { id, text, contextLine } = query;
-  if (id === LEFT_ID) return { type: "sent", id, mode, isAbove: true };
-  return { type: "sent", id, mode, text, ...(contextLine === undefined ? {} : { contextLine }) };
 }
