@@ -70,8 +70,11 @@ local function watch(chat)
     end)
   end)
   on("InsertCharPre", function()
+    if chat.has_typed then
+      return
+    end
     local row = api.nvim_win_get_cursor(0)[1] - 1
-    if not chat.has_typed and row >= require("codex-chat.buffer.blocks").prompt_row(chat) then
+    if row >= require("codex-chat.buffer.blocks").prompt_row(chat) then
       chat.has_typed = true
       require("codex-chat.host").prepare(chat)
     end
