@@ -1,17 +1,9 @@
 import { existsSync } from "node:fs";
-import { isAbsolute, join } from "node:path";
+import { isAbsolute } from "node:path";
 import { ok, type Result } from "../../src/result.ts";
 import { findEngine } from "../../src/sandbox/engine/engine.ts";
-import { ensureImage, findCodexPackage } from "../../src/sandbox/image/index.ts";
 import { DIRECTFS_VARIABLE, useDirectfsEngine } from "../setup/engine/index.ts";
-import {
-  cacheDir,
-  checkout,
-  environmentOf,
-  type Ready,
-  type SetupError,
-  toStderr,
-} from "../setup/index.ts";
+import { environmentOf, type Ready, type SetupError, toStderr } from "../setup/index.ts";
 import { makeUser, type OrdinaryUser } from "./user.ts";
 
 /** A user, and the environment that the tests have as that user and as root. */
@@ -46,25 +38,6 @@ export async function prepareUser(
       await engine?.close();
     },
   });
-}
-
-/**
- * Builds the sandbox's image, which takes a minute: the first tests would each wait for it, and some no
- * longer than that. Of a failure only a line is printed, since the tests report it.
- */
-export async function buildImage({ engine, baseImage }: Ready, signal: AbortSignal): Promise<void> {
-  const found = engine === undefined ? undefined : await findEngine({ env: {}, host: engine.host });
-  const codex = await findCodexPackage(import.meta.url);
-  if (found?.ok !== true || !codex.ok) return;
-  const image = await ensureImage(found.value, {
-    containerDir: join(checkout, "container"),
-    codex: codex.value,
-    stateDir: join(cacheDir, "image"),
-    buildNetwork: "host",
-    ...(baseImage === undefined ? {} : { baseImage }),
-    signal,
-  });
-  if (!image.ok) toStderr(`the sandbox's image cannot be built: ${image.error.message}`);
 }
 
 /** The programs of an engine's runtimes, which the plugin asks for their release. */

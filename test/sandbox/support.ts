@@ -4,13 +4,12 @@ import { chmod, chown, mkdir, mkdtemp, readFile, realpath, rm } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
+import { imageOptions as optionsFrom } from "../../scripts/test/image.ts";
 import type { Result } from "../../src/result.ts";
 import { type Engine, findEngine } from "../../src/sandbox/engine/engine.ts";
 import type { SandboxError } from "../../src/sandbox/error.ts";
-import { findCodexPackage } from "../../src/sandbox/image/codex-package.ts";
 import { ensureImage, type ImageOptions } from "../../src/sandbox/image/image.ts";
 import type { SandboxImage } from "../../src/sandbox/image/image-build.ts";
 import { type Owner, ownOwner, parseStat } from "../../src/sandbox/locks/process-identity.ts";
@@ -49,16 +48,9 @@ export async function testEngine(): Promise<Engine> {
   return must(await findEngine({ env: {}, host }));
 }
 
-/** How the product's image is built here: from the given base, on an engine without a bridge. */
+/** How the product's image is built here. */
 export async function imageOptions(): Promise<ImageOptions> {
-  const baseImage = process.env["CODEX_CHAT_BASE_IMAGE"];
-  return {
-    containerDir: fileURLToPath(new URL("../../container", import.meta.url)),
-    codex: must(await findCodexPackage(import.meta.url)),
-    stateDir: join(tmpdir(), `codex-chat-test-${process.geteuid?.()}`),
-    buildNetwork: "host",
-    ...(baseImage === undefined ? {} : { baseImage }),
-  };
+  return must(await optionsFrom(process.env["CODEX_CHAT_BASE_IMAGE"]));
 }
 
 /** The product's own image. */
