@@ -5,6 +5,7 @@
  */
 
 import { setUp } from "../scripts/setup/index.ts";
+import { ScriptedModel } from "../test/e2e/model.ts";
 import { startEditor } from "./parts/chat.ts";
 import { tidily } from "./parts/cleanup.ts";
 import {
@@ -15,8 +16,7 @@ import {
   measureStep,
   type Step,
 } from "./parts/conversations.ts";
-import { Model } from "./parts/model.ts";
-import { Place } from "./parts/place.ts";
+import { makePlace } from "./parts/place.ts";
 
 const MAX_PAUSE_MS = 16;
 const MAX_START_MS = 100;
@@ -36,9 +36,9 @@ await tidily(async () => {
   const ready = await setUp({ neovim: "tested", engine: true });
   if (!ready.ok) throw new Error(ready.error.message);
   const { neovims, engine, baseImage, close } = ready.value;
-  await using model = await Model.start();
+  await using model = await ScriptedModel.start();
   for (const { version, program } of neovims) {
-    await using place = await Place.make({ host: engine?.host ?? "", baseImage });
+    await using place = await makePlace({ host: engine?.host ?? "", baseImage });
     await using editor = await startEditor({ program, place, model });
     await fillProjects(editor, place.project);
     console.log(`Neovim ${version}: ${FILES} conversations, ${LONG_FILES} of ${LONG_LINES} lines`);

@@ -1,13 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
+import type { ScriptedModel } from "../../test/e2e/model.ts";
+import type { Place } from "../../test/e2e/place.ts";
 import { Editor } from "./editor.ts";
-import type { Model } from "./model.ts";
-import type { Place } from "./place.ts";
 import { gone } from "./processes.ts";
-
-/** The name of the model in all requests; Codex knows it. */
-export const MODEL_NAME = "gpt-5.5";
 
 const TURN_LINES = ["## You", "", "q", "", "## Codex", ""].concat([
   "An answer with *words* and `code`.",
@@ -25,30 +22,13 @@ export function history(lines: number): string {
 export type ChatOptions = {
   readonly program: string;
   readonly place: Place;
-  readonly model: Model;
+  readonly model: ScriptedModel;
 };
-
-/** What `vim.g.codex_chat` is in all measurements. */
-function configOf(place: Place, modelUrl: string): Record<string, unknown> {
-  const { host, baseImage } = place.engine;
-  return {
-    state_dir: place.state,
-    node: process.execPath,
-    model: MODEL_NAME,
-    model_url: modelUrl,
-    approvals: "never",
-    sandbox: {
-      engine: host,
-      build_network: "host",
-      ...(baseImage === undefined ? {} : { base_image: baseImage }),
-    },
-  };
-}
 
 /** Starts a Neovim with the plugin in the place's project. */
 export function startEditor({ program, place, model }: ChatOptions): Promise<Editor> {
   const { home, project } = place;
-  return Editor.start({ program, home, cwd: project, config: configOf(place, model.url) });
+  return Editor.start({ program, home, cwd: project, config: place.config(model.url) });
 }
 
 /** Leaves a conversation of about so many lines in the project, for `:CodexChat` to open. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -8,6 +8,7 @@ import type { NeovimClient } from "neovim/lib/api/client.js";
 import { checkout } from "../../scripts/setup/index.ts";
 import { silentLog } from "../../src/log.ts";
 import { quietClient } from "../../src/nvim/quiet-client.ts";
+import { homeEnv } from "../../test/support/home.ts";
 import { Screen } from "../../test/support/screen.ts";
 import { atEnd } from "./cleanup.ts";
 
@@ -54,7 +55,6 @@ export class Editor implements AsyncDisposable {
         ? await realpath(await mkdtemp(join(tmpdir(), "codex-chat-bench-")))
         : undefined;
     const home = options.home ?? ownHome ?? "";
-    await mkdir(join(home, "run"), { recursive: true, mode: 0o700 });
     const commands = [
       "lua vim.g.codex_chat = vim.json.decode(vim.env.CODEX_CHAT_BENCH_CONFIG)",
       "lua vim.opt.rtp:prepend(vim.env.CODEX_CHAT_BENCH_PLUGIN)",
@@ -64,14 +64,7 @@ export class Editor implements AsyncDisposable {
       cwd: options.cwd ?? home,
       stdio: ["pipe", "pipe", "ignore"],
       env: {
-        PATH: process.env["PATH"],
-        LANG: "C.UTF-8",
-        HOME: home,
-        XDG_CONFIG_HOME: join(home, "config"),
-        XDG_DATA_HOME: join(home, "data"),
-        XDG_STATE_HOME: join(home, "state"),
-        XDG_CACHE_HOME: join(home, "cache"),
-        XDG_RUNTIME_DIR: join(home, "run"),
+        ...(await homeEnv(home)),
         CODEX_CHAT_BENCH_PLUGIN: checkout,
         CODEX_CHAT_BENCH_CONFIG: JSON.stringify(options.config ?? {}),
       },

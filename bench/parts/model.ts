@@ -1,7 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { type ModelServer, startModelServer } from "../../src/offline/model-server.ts";
 import { message, type Part, type Reply, rawEvent, reply } from "../../src/offline/reply.ts";
-import { atEnd } from "./cleanup.ts";
 
 /** A stream: so many deltas, evenly in that time. */
 export type Stream = { readonly deltas: number; readonly ms: number };
@@ -9,43 +7,14 @@ export type Stream = { readonly deltas: number; readonly ms: number };
 /** The last word of each stream: who has it has all. */
 export const LAST_WORD = "finis";
 
-/** A scripted model in this process, whose time is counted nowhere. */
-export class Model implements AsyncDisposable {
-  readonly #server: ModelServer;
-  readonly #close = atEnd(() => this.#server.close());
-  #reply: Reply = reply(message("Done."));
+/** Answers at once with this text, in one piece. */
+export function said(text: string): Reply {
+  return reply(message(text, { pieces: 1 }));
+}
 
-  private constructor(server: (current: () => Reply) => ModelServer) {
-    this.#server = server(() => this.#reply);
-  }
-
-  /** Starts one on any port of loopback. */
-  static async start(): Promise<Model> {
-    let current: () => Reply = () => reply();
-    const server = await startModelServer({ script: () => current() });
-    return new Model((own) => {
-      current = own;
-      return server;
-    });
-  }
-
-  get url(): string {
-    return this.#server.url;
-  }
-
-  /** Answers at once with this text, in one piece, from now on. */
-  say(text: string): void {
-    this.#reply = reply(message(text, { pieces: 1 }));
-  }
-
-  /** Answers with a stream from now on. */
-  stream(stream: Stream): void {
-    this.#reply = reply(streamed(stream));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#close();
-  }
+/** Answers with a stream. */
+export function streamed(stream: Stream): Reply {
+  return reply(piecesOf(stream));
 }
 
 /** The n-th delta: a word of prose, a paragraph's end now and then. */
@@ -55,7 +24,7 @@ export function deltaOf(n: number, { deltas }: Stream): string {
   return n % 17 === 5 ? "*emphasis*, " : n % 17 === 11 ? "a `name` " : `word${n % 7} `;
 }
 
-function streamed(stream: Stream): Part {
+function piecesOf(stream: Stream): Part {
   return async function* (context) {
     const { id, signal } = context;
     const item = { type: "message", role: "assistant", id: `msg_${id}` };

@@ -1,16 +1,16 @@
 /** Row 9: whether a list of very many conversations stops the editor. */
+import { ScriptedModel } from "../../test/e2e/model.ts";
 import { startEditor } from "../parts/chat.ts";
 import { FILES, fillProjects, measureStep } from "../parts/conversations.ts";
 import { median } from "../parts/figures.ts";
-import { Model } from "../parts/model.ts";
-import { Place } from "../parts/place.ts";
+import { makePlace } from "../parts/place.ts";
 import { gone } from "../parts/processes.ts";
 import type { Run } from "../parts/run.ts";
 
 /** Lists the conversations of all projects, once the host has read them and once before. */
 export async function list({ program, engine, isQuick, add, note }: Run): Promise<void> {
-  await using place = await Place.make(engine);
-  await using model = await Model.start();
+  await using place = await makePlace(engine);
+  await using model = await ScriptedModel.start();
   await using editor = await startEditor({ program, place, model });
   await fillProjects(editor, place.project);
   const idle: number[] = [];

@@ -1,4 +1,5 @@
 /** Rows 6 to 8: what the plugin costs before anything is asked. */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -7,12 +8,12 @@ import { join } from "node:path";
 import { encode } from "@msgpack/msgpack";
 import { execa } from "execa";
 import { checkout } from "../../scripts/setup/index.ts";
+import { ScriptedModel } from "../../test/e2e/model.ts";
 import { history, leaveHistory, startEditor } from "../parts/chat.ts";
 import { atEnd } from "../parts/cleanup.ts";
 import { Editor } from "../parts/editor.ts";
 import { median, repeat } from "../parts/figures.ts";
-import { Model } from "../parts/model.ts";
-import { Place } from "../parts/place.ts";
+import { makePlace } from "../parts/place.ts";
 import { gone, residentMb } from "../parts/processes.ts";
 import type { Run } from "../parts/run.ts";
 
@@ -96,10 +97,10 @@ async function pluginFile({ program, isQuick, add }: Run, dir: string): Promise<
 }
 
 async function windows(run: Run, dir: string): Promise<void> {
-  await using model = await Model.start();
+  await using model = await ScriptedModel.start();
   const times = run.isQuick ? 3 : 7;
   for (const lines of run.isQuick ? [0, 5_000] : [0, 5_000, 50_000]) {
-    await using place = await Place.make(run.engine);
+    await using place = await makePlace(run.engine);
     const file = join(dir, `${lines}.txt`);
     await writeFile(file, history(lines) || "\n");
     const own = await repeat(times, async () => {

@@ -1,10 +1,12 @@
 /** Rows 1 to 3: what an answer that streams in costs all processes but the model's. */
+import { ScriptedModel } from "../../test/e2e/model.ts";
+import type { Place } from "../../test/e2e/place.ts";
 import { bareBufferMs } from "../floors/bare-buffer.ts";
 import { codexExecMs } from "../floors/codex.ts";
 import { Chat } from "../parts/chat.ts";
 import { repeat } from "../parts/figures.ts";
-import { LAST_WORD, Model, type Stream } from "../parts/model.ts";
-import { Place } from "../parts/place.ts";
+import { LAST_WORD, type Stream, said, streamed } from "../parts/model.ts";
+import { makePlace } from "../parts/place.ts";
 import { engineDaemons, Snapshot, shimOf } from "../parts/processes.ts";
 import type { Run } from "../parts/run.ts";
 
@@ -18,8 +20,8 @@ export async function streaming(run: Run): Promise<void> {
   const slow: Stream = { deltas: ms / 5, ms };
   const fast: Stream = { deltas: ms * 2, ms };
   const rounds = isQuick ? 1 : 2;
-  await using place = await Place.make(run.engine);
-  await using model = await Model.start();
+  await using place = await makePlace(run.engine);
+  await using model = await ScriptedModel.start();
   await using chat = await Chat.open({ program, place, model });
   const answers = async (stream: Stream) => {
     const all: Parts[] = [];
@@ -35,7 +37,7 @@ export async function streaming(run: Run): Promise<void> {
   const fastParts = await answers(fast);
   await chat.quit();
 
-  model.stream(slow);
+  model.answer(() => streamed(slow));
   const codex = Math.min(...(await repeat(rounds, () => codexExecMs(model.url))));
   const buffer = Math.min(...(await repeat(rounds, () => bareBufferMs(program, 0, slow))));
   const floor = codex + buffer;
@@ -53,7 +55,7 @@ export async function streaming(run: Run): Promise<void> {
   });
   addNeovim(run, 0, parts.Neovim, buffer);
   for (const lines of isQuick ? [5_000] : [5_000, 50_000]) {
-    await using other = await Place.make(run.engine);
+    await using other = await makePlace(run.engine);
     await using longChat = await Chat.open({ program, place: other, model }, lines);
     const { Neovim } = await answer(longChat, other, model, slow);
     await longChat.quit();
@@ -62,12 +64,17 @@ export async function streaming(run: Run): Promise<void> {
 }
 
 /** Has the model stream an answer in a sandbox that has answered before. */
-async function answer(chat: Chat, place: Place, model: Model, stream: Stream): Promise<Parts> {
-  model.say("Ready.");
+async function answer(
+  chat: Chat,
+  place: Place,
+  model: ScriptedModel,
+  stream: Stream,
+): Promise<Parts> {
+  model.answer(() => said("Ready."));
   await chat.ask("Get ready.");
-  model.stream(stream);
+  model.answer(() => streamed(stream));
   await chat.paste("Stream.");
-  const shim = shimOf((await place.container()).Id);
+  const shim = shimOf((await place.container()).id);
   const daemons = engineDaemons(place.engine.host);
   const before = new Snapshot();
   await chat.send();

@@ -1,11 +1,13 @@
 /** Rows 4 and 5: how long the user waits for the first words. */
+
 import { setTimeout as pause } from "node:timers/promises";
+import { ScriptedModel } from "../../test/e2e/model.ts";
 import { BareAppServer } from "../floors/codex.ts";
 import { containerStartMs } from "../floors/container.ts";
 import { Chat } from "../parts/chat.ts";
 import { median, repeat } from "../parts/figures.ts";
-import { Model } from "../parts/model.ts";
-import { Place } from "../parts/place.ts";
+import { said } from "../parts/model.ts";
+import { makePlace } from "../parts/place.ts";
 import type { Run } from "../parts/run.ts";
 
 const TYPED = "What does this project do, and why?";
@@ -15,15 +17,15 @@ const TYPING_MS = 4_000;
 export async function turns(run: Run): Promise<void> {
   const { program, engine, isQuick } = run;
   const times = isQuick ? 2 : 4;
-  await using model = await Model.start();
-  await using place = await Place.make(engine);
+  await using model = await ScriptedModel.start();
+  await using place = await makePlace(engine);
   await using chat = await Chat.open({ program, place, model });
-  model.say("Ready.");
+  model.answer(() => said("Ready."));
   await chat.ask("Get ready.");
-  const container = await place.container();
+  const container = await (await place.container()).inspect();
   const warm = await repeat(isQuick ? 10 : 15, async (n) => {
     const words = `Warm-answer-${n}.`;
-    model.say(words);
+    model.answer(() => said(words));
     await chat.paste(`Question ${n}.`);
     const began = await chat.send();
     const ms = (await chat.editor.shown(words)) - began;
@@ -31,7 +33,7 @@ export async function turns(run: Run): Promise<void> {
     return ms;
   });
   await chat.quit();
-  model.say("Bare.");
+  model.answer(() => said("Bare."));
   await using bare = await BareAppServer.start(model.url);
   await bare.turn("Get ready.");
   const floor = median(await repeat(isQuick ? 10 : 15, (n) => bare.turn(`Question ${n}.`)));
@@ -59,11 +61,11 @@ export async function turns(run: Run): Promise<void> {
 }
 
 /** Types for some seconds, so that the sandbox starts meanwhile, and sends. */
-async function typedFirst(run: Run, model: Model): Promise<number> {
-  await using place = await Place.make(run.engine);
+async function typedFirst(run: Run, model: ScriptedModel): Promise<number> {
+  await using place = await makePlace(run.engine);
   await using chat = await Chat.open({ program: run.program, place, model });
   const words = "First-typed-answer.";
-  model.say(words);
+  model.answer(() => said(words));
   await chat.editor.shown(({ mode }) => mode === "insert");
   for (const key of TYPED) {
     await chat.editor.input(key);
@@ -78,11 +80,11 @@ async function typedFirst(run: Run, model: Model): Promise<number> {
 }
 
 /** Sends without having typed anything before. */
-async function coldStart(run: Run, model: Model): Promise<number> {
-  await using place = await Place.make(run.engine);
+async function coldStart(run: Run, model: ScriptedModel): Promise<number> {
+  await using place = await makePlace(run.engine);
   await using chat = await Chat.open({ program: run.program, place, model });
   const words = "First-cold-answer.";
-  model.say(words);
+  model.answer(() => said(words));
   await chat.paste(TYPED);
   const began = await chat.send();
   const ms = (await chat.editor.shown(words)) - began;

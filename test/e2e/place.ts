@@ -5,11 +5,14 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type Docker from "dockerode";
 import { execa } from "execa";
+import { cacheDir } from "../../scripts/setup/index.ts";
 import { LABELS } from "../../src/sandbox/container/labels.ts";
 import { engineClient } from "../../src/sandbox/engine/client.ts";
 import { startProcess } from "../../src/sandbox/engine/process.ts";
 import { type TestEngine, testEngine } from "../support/engine.ts";
-import { repository } from "../support/neovim.ts";
+
+/** The name of the model in all requests; Codex knows it. */
+export const MODEL_NAME = "gpt-5.5";
 
 /** How a place is made. */
 export type PlaceOptions = {
@@ -29,7 +32,7 @@ export type PlaceOptions = {
  * What the product remembers of self-tests that passed, over the places: it names engine, runtime,
  * image and probe, so that nothing is believed of what was not tested.
  */
-const proven = join(repository, ".cache", "self-test");
+const proven = join(cacheDir, "self-test");
 
 async function copyReports(from: string, to: string): Promise<void> {
   if (!existsSync(from)) return;
@@ -63,7 +66,7 @@ export class Place implements AsyncDisposable {
     this.home = join(base, "home");
     this.state = join(base, "state");
     this.engine = engine;
-    this.docker = engineClient(engine.host.replace(/^unix:\/\//, ""));
+    this.docker = engineClient(engine.host);
   }
 
   /** Makes the directories; the project holds `hello.txt` with "Hello\n". */
@@ -77,6 +80,23 @@ export class Place implements AsyncDisposable {
     if (git) await execa("git", ["init", "-q", place.project]);
     await copyReports(proven, place.#reports);
     return place;
+  }
+
+  /** `vim.g.codex_chat` for a Neovim in this place, whose model answers at that address. */
+  config(modelUrl: string) {
+    const { host, baseImage } = this.engine;
+    return {
+      state_dir: this.state,
+      node: process.execPath,
+      model: MODEL_NAME,
+      model_url: modelUrl,
+      approvals: "never",
+      sandbox: {
+        engine: host,
+        build_network: "host",
+        ...(baseImage === undefined ? {} : { base_image: baseImage }),
+      },
+    };
   }
 
   get #reports(): string {

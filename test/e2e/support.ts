@@ -62,24 +62,16 @@ export class Conversation implements AsyncDisposable {
   /** Starts Neovim, opens the chat and waits until the host has it. */
   static async open(options: ConversationOptions): Promise<Conversation> {
     const { place, model, config = {} } = options;
+    const own = place.config(model.url);
     const nvim = await startNeovim({
       cwd: options.cwd ?? place.project,
       home: place.home,
       ...(options.program === undefined ? {} : { program: options.program }),
       ...(options.env === undefined ? {} : { env: options.env }),
       config: {
-        state_dir: place.state,
-        node: process.execPath,
-        model: "gpt-5.5",
-        model_url: model.url,
-        approvals: "never",
+        ...own,
         ...config,
-        sandbox: {
-          engine: place.engine.host,
-          build_network: "host",
-          ...(place.engine.baseImage === undefined ? {} : { base_image: place.engine.baseImage }),
-          ...(config["sandbox"] as object | undefined),
-        },
+        sandbox: { ...own.sandbox, ...(config["sandbox"] as object | undefined) },
       },
     });
     const conversation = new Conversation(nvim);

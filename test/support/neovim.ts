@@ -13,6 +13,7 @@ import type { NeovimClient } from "neovim/lib/api/client.js";
 import { expect } from "vitest";
 import { silentLog } from "../../src/log.ts";
 import { quietClient } from "../../src/nvim/quiet-client.ts";
+import { homeEnv } from "./home.ts";
 import { Screen } from "./screen.ts";
 
 /** The checkout. */
@@ -193,7 +194,6 @@ export async function startNeovim(options: NeovimOptions = {}): Promise<Neovim> 
   const home = options.home ?? (await fresh("home"));
   const cwd = options.cwd ?? (await fresh("project"));
   if (options.cwd === undefined) await mkdir(join(cwd, ".git"), { recursive: true });
-  await mkdir(join(home, "run"), { recursive: true, mode: 0o700 });
   const commands = [
     "lua local c = vim.env.CODEX_CHAT_TEST_CONFIG; if c then vim.g.codex_chat = vim.json.decode(c) end",
     ...(options.bare === true ? [] : ["lua vim.opt.rtp:prepend(vim.env.CODEX_CHAT_TEST_PLUGIN)"]),
@@ -209,14 +209,7 @@ export async function startNeovim(options: NeovimOptions = {}): Promise<Neovim> 
       cwd,
       stdio: ["pipe", "pipe", "pipe"],
       env: {
-        PATH: process.env["PATH"],
-        LANG: "C.UTF-8",
-        HOME: home,
-        XDG_CONFIG_HOME: join(home, "config"),
-        XDG_DATA_HOME: join(home, "data"),
-        XDG_STATE_HOME: join(home, "state"),
-        XDG_CACHE_HOME: join(home, "cache"),
-        XDG_RUNTIME_DIR: join(home, "run"),
+        ...(await homeEnv(home)),
         CODEX_CHAT_TEST_PLUGIN: repository,
         ...(options.config === undefined
           ? {}
