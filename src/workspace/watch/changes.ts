@@ -1,5 +1,5 @@
+import { shown } from "../byte-path.ts";
 import { changedParts, type PartChange } from "./manifest-fields.ts";
-import { shown } from "./open-directory.ts";
 import { RULES } from "./patterns.ts";
 import type { Watched, WatchSnapshot } from "./watched.ts";
 

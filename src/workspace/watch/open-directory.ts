@@ -1,5 +1,6 @@
 import { type BigIntStats, constants, type Dirent } from "node:fs";
 import { type FileHandle, lstat, open, opendir, readdir, readlink } from "node:fs/promises";
+import { bytesOf } from "../byte-path.ts";
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -134,29 +135,4 @@ function absent(cause: unknown, codes: ReadonlySet<string>): undefined {
 function codeOf(cause: unknown): string {
   const { code } = cause as NodeJS.ErrnoException;
   return code ?? String(cause);
-}
-
-/** The bytes of a path. */
-export function bytesOf(path: string): Buffer {
-  return Buffer.from(path, "latin1");
-}
-
-/** The path as one character for each byte, from an ordinary string. */
-export function pathOf(text: string): string {
-  return Buffer.from(text).toString("latin1");
-}
-
-/** A path as text for a person. SECURITY: the agent may have chosen it. */
-export function shown(path: string): string {
-  return bytesOf(path).toString("utf8");
-}
-
-/** Joins two paths, either of which may be the project's top, "". */
-export function joined(path: string, name: string): string {
-  return path === "" ? name : name === "" ? path : `${path}/${name}`;
-}
-
-/** The directory of a path; "" for a path at the top. */
-export function parentOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }

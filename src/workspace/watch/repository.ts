@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
+import { joined } from "../byte-path.ts";
 import type { Parts } from "./manifest-fields.ts";
-import { joined, OpenDirectory, UnreadableError } from "./open-directory.ts";
+import { OpenDirectory, UnreadableError } from "./open-directory.ts";
 
 /** How many other files of the hooks directory are compared: hooks may run them. */
 const MAX_OTHERS = 100;

@@ -3,16 +3,10 @@ import type { BigIntStats, Dirent } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, resolve, sep } from "node:path";
 import { hasGitNames } from "../../git-layout.ts";
+import { bytesOf, joined, parentOf, pathOf } from "../byte-path.ts";
 import { partsOf } from "./manifest-fields.ts";
 import type { PathMatcher } from "./matcher.ts";
-import {
-  bytesOf,
-  joined,
-  OpenDirectory,
-  parentOf,
-  pathOf,
-  UnreadableError,
-} from "./open-directory.ts";
+import { OpenDirectory, UnreadableError } from "./open-directory.ts";
 import { ENVIRONMENT, PACKAGES, REASONS, SKIPPED } from "./patterns.ts";
 import { lookAtRepository } from "./repository.ts";
 import { findSetId } from "./set-id.ts";
