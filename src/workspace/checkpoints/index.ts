@@ -1,0 +1,28 @@
+/**
+ * Checkpoints: the project's files as they were at one moment, in a repository of the plugin's own.
+ *
+ * It must not write in the project, nor run or follow anything there.
+ */
+export {
+  type Checkpoint,
+  type CheckpointError,
+  Checkpoints,
+  type CheckpointsOptions,
+} from "./checkpoints.ts";
+export {
+  type ChangeSet,
+  compareCheckpoints,
+  type FileChange,
+  reversed,
+} from "./compare.ts";
+export { oidOf, type StoredCheckpoint } from "./fast-import.ts";
+export type { ShadowRepository } from "./shadow-repository.ts";
+export {
+  type FileKind,
+  isBelow,
+  isSameFile,
+  type Manifest,
+  type Missed,
+  type Tree,
+  type TreeFile,
+} from "./tree.ts";

@@ -1,0 +1,187 @@
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type GitError, type GitRun, runGit } from "../../git.ts";
+import { err, ok, type Result } from "../../result.ts";
+import { EMPTY_MANIFEST, type FileKind, Manifest, type Tree, type TreeFile } from "./tree.ts";
+
+/** Where a checkpoint's files and its manifest are in its tree. */
+export const FILES = "files";
+export const MANIFEST = "manifest.json";
+
+/** The refs of checkpoints: each is a commit without parents, so that old ones can go. */
+export const REFS = "refs/checkpoints/";
+
+/** A tree of 400,000 files with long paths. */
+const MAX_TREE_BYTES = 256 * 1024 ** 2;
+/** The contents that one reading may give. */
+const MAX_READ_BYTES = 512 * 1024 ** 2;
+
+const CONFIG = `[core]
+	repositoryformatversion = 0
+	bare = true
+	# Names that other systems cannot have are names here.
+	protectHFS = false
+	protectNTFS = false
+	# Speed counts for more than the last tenth of the size.
+	compression = 1
+[gc]
+	packRefs = true
+`;
+
+/** The content of a file by its name, as git lists it in a tree. */
+const ENTRY = /^(100644|100755|120000) blob ([0-9a-f]{40})\tfiles\/([\s\S]+)$/;
+
+/**
+ * The repository that checkpoints are kept in, in the project's state directory. Git only stores and
+ * compares objects there: it never looks at the project's files, and no configuration, hook, filter
+ * or attribute of anybody's is in force.
+ */
+export class ShadowRepository {
+  readonly dir: string;
+
+  private constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  /** Opens the one in `dir`, which is made if it is absent. */
+  static async open(dir: string): Promise<ShadowRepository> {
+    if (!existsSync(join(dir, "HEAD"))) {
+      for (const name of ["objects/info", "objects/pack", "refs/heads", "info"])
+        await mkdir(join(dir, name), { recursive: true, mode: 0o700 });
+      await writeFile(join(dir, "config"), CONFIG);
+      // Last: without HEAD the directory is not a repository. It never names a commit.
+      await writeFile(join(dir, "HEAD"), "ref: refs/heads/none\n");
+    }
+    return new ShadowRepository(dir);
+  }
+
+  /** Runs git in it. */
+  run(run: Omit<GitRun, "gitDir">): Promise<Result<Buffer, GitError>> {
+    return runGit({ ...run, gitDir: this.dir });
+  }
+
+  /** The files of a checkpoint. */
+  async tree(commit: string, signal?: AbortSignal): Promise<Result<Tree, GitError>> {
+    const listed = await this.run({
+      args: ["ls-tree", "-r", "-z", "--full-tree", commit, `${FILES}/`],
+      maxBytes: MAX_TREE_BYTES,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    if (!listed.ok) return listed;
+    const tree = new Map<string, TreeFile>();
+    for (const line of listed.value.toString("latin1").split("\0")) {
+      const [, kind, oid, path] = ENTRY.exec(line) ?? [];
+      if (oid !== undefined && path !== undefined) tree.set(path, { kind: kind as FileKind, oid });
+    }
+    return ok(tree);
+  }
+
+  /** The manifest of a checkpoint. */
+  async manifest(commit: string): Promise<Result<Manifest, GitError>> {
+    const shown = await this.run({
+      args: ["cat-file", "blob", `${commit}:${MANIFEST}`],
+      maxBytes: MAX_TREE_BYTES,
+    });
+    if (!shown.ok) return shown;
+    const parsed = Manifest.safeParse(parseJson(shown.value.toString("utf8")));
+    // One of a newer version, or a damaged one: nothing is known besides the files.
+    return ok(parsed.success ? parsed.data : EMPTY_MANIFEST);
+  }
+
+  /** Contents by their names; those that are not there are absent. */
+  async read(oids: Iterable<string>): Promise<Result<ReadonlyMap<string, Buffer>, GitError>> {
+    const wanted = [...new Set(oids)];
+    if (wanted.length === 0) return ok(new Map());
+    const read = await this.run({
+      args: ["cat-file", "--batch"],
+      input: wanted.map((oid) => `${oid}\n`).join(""),
+      maxBytes: MAX_READ_BYTES,
+    });
+    return read.ok ? ok(parseBatch(read.value)) : read;
+  }
+
+  /** Whether a checkpoint is still there, whole. */
+  async has(commit: string): Promise<boolean> {
+    const found = await this.run({ args: ["cat-file", "-e", `${commit}^{tree}`] });
+    return found.ok;
+  }
+
+  /** Names of checkpoints, oldest first, with their commits and times in seconds since 1970. */
+  async refs(): Promise<Result<readonly CheckpointRef[], GitError>> {
+    const format = "%(refname) %(objectname) %(committerdate:unix)";
+    const listed = await this.run({
+      args: ["for-each-ref", `--format=${format}`, "--sort=committerdate", REFS],
+    });
+    if (!listed.ok) return listed;
+    const lines = listed.value.toString("utf8").split("\n");
+    return ok(
+      lines.flatMap((line) => {
+        const [ref, commit, at] = line.split(" ");
+        return ref === undefined || commit === undefined ? [] : [{ ref, commit, at: Number(at) }];
+      }),
+    );
+  }
+
+  /** Removes refs, whose objects the next collection then drops. */
+  async removeRefs(refs: readonly string[]): Promise<Result<void, GitError>> {
+    if (refs.length === 0) return ok();
+    const done = await this.run({
+      args: ["update-ref", "--stdin"],
+      input: refs.map((ref) => `delete ${ref}\n`).join(""),
+    });
+    return done.ok ? ok() : done;
+  }
+
+  /** How many bytes its objects take on disk, and how many of them are files of their own. */
+  async size(): Promise<Result<{ bytes: number; loose: number }, GitError>> {
+    const counted = await this.run({ args: ["count-objects", "-v"] });
+    if (!counted.ok) return counted;
+    const field = (name: string) =>
+      Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(counted.value.toString())?.[1] ?? 0);
+    return ok({ bytes: (field("size") + field("size-pack")) * 1024, loose: field("count") });
+  }
+
+  /** Packs the objects and drops those that nothing names and that are older than two hours. */
+  async collect(): Promise<Result<void, GitError>> {
+    // What a stopped git has left there, which its own collection keeps for two weeks.
+    const packs = join(this.dir, "objects/pack");
+    for (const name of await readdir(packs).catch(() => []))
+      if (name.startsWith("tmp_")) await rm(join(packs, name), { force: true });
+    const done = await this.run({
+      args: ["gc", "--quiet", "--prune=2.hours.ago"],
+      timeoutMs: 300_000,
+    });
+    return done.ok ? ok() : err(done.error);
+  }
+}
+
+/** A checkpoint as it is listed. */
+export type CheckpointRef = {
+  readonly ref: string;
+  readonly commit: string;
+  /** In seconds since 1970. */
+  readonly at: number;
+};
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseBatch(output: Buffer): ReadonlyMap<string, Buffer> {
+  const found = new Map<string, Buffer>();
+  let at = 0;
+  while (at < output.length) {
+    const end = output.indexOf(0x0a, at);
+    const [oid = "", type, size] = output.toString("latin1", at, end).split(" ");
+    at = end + 1;
+    if (type !== "blob") continue;
+    found.set(oid, output.subarray(at, at + Number(size)));
+    at += Number(size) + 1;
+  }
+  return found;
+}

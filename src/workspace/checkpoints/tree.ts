@@ -1,0 +1,57 @@
+import * as z from "zod";
+
+/** The kind of a recorded file, as git writes it: a file, one that can be run, or a link. */
+export type FileKind = "100644" | "100755" | "120000";
+
+/** A file as it is recorded: its kind, and the name of its content, which for a link is its target. */
+export type TreeFile = { readonly kind: FileKind; readonly oid: string };
+
+/** Recorded files by their path from the project's root, as bytes (see byte-path.ts). */
+export type Tree = ReadonlyMap<string, TreeFile>;
+
+/** Whether both are the same file, or both are none. */
+export function isSameFile(one: TreeFile | undefined, other: TreeFile | undefined): boolean {
+  return one?.oid === other?.oid && one?.kind === other?.kind;
+}
+
+/**
+ * Why a path is not in a checkpoint: `large`, a file above the limit; `ignored`, a directory that
+ * the ignore rules hide and that has too many files; `unreadable`; `other_disk`, a directory of
+ * another file system.
+ */
+export const Missed = z.object({
+  path: z.string(),
+  why: z.enum(["large", "ignored", "unreadable", "other_disk"]),
+  /** The state of the file, so that a change shows although the content is not recorded. */
+  state: z.string().optional(),
+});
+export type Missed = z.infer<typeof Missed>;
+
+/** All that a checkpoint knows besides the files that git can record. */
+export const Manifest = z.object({
+  version: z.literal(1),
+  emptyDirs: z.array(z.string()),
+  /** Permissions of files that differ from 0644 and 0755: a private file comes back as one. */
+  modes: z.record(z.string(), z.int()),
+  /** Recorded files that the project's ignore rules hide. */
+  ignored: z.array(z.string()),
+  missed: z.array(Missed),
+});
+export type Manifest = z.infer<typeof Manifest>;
+
+/** The manifest of an empty project. */
+export const EMPTY_MANIFEST: Manifest = {
+  version: 1,
+  emptyDirs: [],
+  modes: {},
+  ignored: [],
+  missed: [],
+};
+
+/** Whether a path lies in one of these, or is one of them. */
+export function isBelow(path: string, dirs: ReadonlySet<string>): boolean {
+  if (dirs.size === 0) return false;
+  for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1))
+    if (dirs.has(path.slice(0, end))) return true;
+  return dirs.has("");
+}
