@@ -92,8 +92,11 @@ export type Egress = {
     readonly local?: readonly Target[];
     readonly signal?: AbortSignal;
   }) => Promise<Result<RelayLink, EgressError>>;
-  /** Allows model calls until the pass is ended; with an allowance, only what is left of it. */
-  readonly beginTurn: (allowance?: TurnAllowance) => TurnPass;
+  /**
+   * Allows model calls until the pass is ended; with an allowance, only what is left of it. Until
+   * `ready` has settled no response reaches the sandbox.
+   */
+  readonly beginTurn: (allowance?: TurnAllowance, ready?: Promise<unknown>) => TurnPass;
   /**
    * A shared budget for turns that Codex starts by itself, or that follow one request of the user.
    */
@@ -196,7 +199,7 @@ export function createEgress(options: {
       }
       return link;
     },
-    beginTurn: (allowance) => gate.begin(allowance),
+    beginTurn: (allowance, ready) => gate.begin(allowance, ready),
     allowance: (startedBy) => gate.allowance(startedBy),
     activeCalls: () => gate.activeCalls,
     close: () => {

@@ -165,7 +165,7 @@ export class ModelCall {
     const ifCurrent = (run: () => void) => () => {
       if (this.#out === out) run();
     };
-    out.on("response", (answer) => this.#take(answer));
+    out.on("response", (answer) => void this.#receive(answer));
     out.on("error", (error) => ifCurrent(() => this.#onError(error))());
     out.on("upgrade", (answer, socket) => {
       socket.destroy();
@@ -205,6 +205,18 @@ export class ModelCall {
     for (const chunk of chunks) this.#pass(refused, chunk);
     if (refused.complete) this.#finish(refused);
     else this.#cut();
+  }
+
+  /** Takes the response once the turn may go on; the upstream waits meanwhile. */
+  async #receive(answer: IncomingMessage): Promise<void> {
+    const held = this.#options.slot.held();
+    if (held === undefined) return this.#take(answer);
+    this.#answer = answer;
+    answer.on("error", () => {});
+    await held;
+    // Node tells only those who listen that a response broke off.
+    if (answer.destroyed && !answer.complete) this.#cut();
+    else this.#take(answer);
   }
 
   #take(answer: IncomingMessage): void {

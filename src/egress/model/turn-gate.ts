@@ -21,6 +21,8 @@ export type CallSlot = {
   readonly countTokens: (tokens: number) => void;
   /** Whether there are tokens left besides this call's own; an error is its response's message. */
   readonly checkTokens: () => Result<undefined, string>;
+  /** What a response must wait for; undefined for nothing. */
+  readonly held: () => Promise<unknown> | undefined;
   readonly release: () => void;
 };
 
@@ -110,6 +112,8 @@ export class TurnGate {
   /** What all calls together have spent since the gate was created. */
   readonly #spent: Budget = { requests: 0, bytes: 0, tokens: 0 };
   #left: Budget = { requests: 0, bytes: 0, tokens: 0 };
+  /** What must be done before Codex may act in a turn that has begun. */
+  readonly #awaited = new Set<Promise<unknown>>();
 
   constructor(limits: TurnLimits) {
     this.#limits = limits;
@@ -137,9 +141,10 @@ export class TurnGate {
   /**
    * Starts a turn. Running turns share their budgets, because calls do not say which turn they
    * belong to. A turn with an allowance gets what is left of it, and pays for all calls while it
-   * runs.
+   * runs. Until `ready` has settled no response reaches the sandbox, so that Codex cannot act yet.
    */
-  begin(allowance?: TurnAllowance): TurnPass {
+  begin(allowance?: TurnAllowance, ready?: Promise<unknown>): TurnPass {
+    this.#await(ready);
     const counted = allowance instanceof Allowance ? allowance : undefined;
     const share = counted?.begin();
     const turn: Turn = {
@@ -193,8 +198,17 @@ export class TurnGate {
       },
       checkTokens: () =>
         this.#left.tokens + counted > 0 ? ok() : err(this.#tokensExhausted(this.#byCodex)),
+      held: () => (this.#awaited.size === 0 ? undefined : Promise.all(this.#awaited)),
       release: () => void this.#running.delete(place),
     });
+  }
+
+  #await(ready: Promise<unknown> | undefined): void {
+    if (ready === undefined) return;
+    const settled: Promise<unknown> = ready
+      .catch(() => {})
+      .finally(() => this.#awaited.delete(settled));
+    this.#awaited.add(settled);
   }
 
   /** Whether Codex started all running turns by itself. */

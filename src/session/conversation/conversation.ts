@@ -352,7 +352,8 @@ export class Conversation<P extends ConversationParts = LiveParts> {
       if (!turn.ok) this.#take({ type: "request_refused", number });
       return turn;
     };
-    void startTurn(this, ask, { signal, sending: sections })
+    const texts = queries.map(({ text }) => text);
+    void startTurn(this, ask, { signal, sending: sections, queries: texts })
       .catch((thrown: unknown) => err(failureOf("turn", "The turn could not be started", thrown)))
       .then((begun) => {
         if (begun.ok) this.#take({ type: "started", number, turnId: begun.value });

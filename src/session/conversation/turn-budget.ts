@@ -15,10 +15,16 @@ export class TurnBudget {
     this.#allowance = undefined;
   }
 
-  /** A turn begins, with the rest of the budget of the user's last request. */
-  begin(egress: Pick<Egress, "allowance" | "beginTurn">): void {
+  /**
+   * A turn begins, with the rest of the budget of the user's last request. Codex gets no answer of the
+   * model before `ready` has settled.
+   */
+  begin(
+    egress: Pick<Egress, "allowance" | "beginTurn">,
+    ready: Promise<unknown> | undefined,
+  ): void {
     this.#allowance ??= egress.allowance("user");
-    this.#pass = egress.beginTurn(this.#allowance);
+    this.#pass = egress.beginTurn(this.#allowance, ready);
   }
 
   /** A turn has begun that has a pass of its own. */

@@ -18,14 +18,23 @@ export type TurnParts = {
   readonly showProgress: (detail: string) => void;
 };
 
+/** How a turn is started. */
+export type TurnStart = {
+  readonly signal: AbortSignal;
+  /** How many queries at the text's end go into it. */
+  readonly sending: number;
+  /** Their texts. */
+  readonly queries: readonly string[];
+};
+
 /**
  * Loads the thread, runs the hooks that come before a turn, and requests the turn; gives its id,
- * where the answer tells it. `sending` is how many queries at the text's end go into it.
+ * where the answer tells it.
  */
 export async function startTurn(
   parts: TurnParts,
   start: StartTurn,
-  { signal, sending }: { readonly signal: AbortSignal; readonly sending: number },
+  { signal, sending, queries }: TurnStart,
 ): Promise<Result<string | undefined, Failure>> {
   const { host, thread } = parts;
   const renewed = await host.renewBackend();
@@ -34,7 +43,7 @@ export async function startTurn(
   const begin: StartTurn = async (loaded) => {
     host.flushEarlyNotifications(loaded.threadId);
     // Once, though the thread may have to be loaded a second time.
-    const ready = isReady ? undefined : await prepare(parts, loaded, signal);
+    const ready = isReady ? undefined : await prepare(parts, loaded, queries, signal);
     if (ready?.ok === false) return ready;
     isReady = true;
     return start(loaded);
@@ -48,8 +57,9 @@ export async function startTurn(
 }
 
 async function prepare(
-  { document, goal, hooks, budget }: TurnParts,
+  { document, goal, hooks, budget, showProgress }: TurnParts,
   { threadId, backend }: LoadedThread,
+  queries: readonly string[],
   signal: AbortSignal,
 ): Promise<Result<void, Failure>> {
   goal.follow(backend);
@@ -57,9 +67,10 @@ async function prepare(
   for (const text of notes) document.apply({ type: "note", text, once: true });
   if (sandboxLabel !== GVISOR)
     document.apply({ type: "note", text: `This turn runs in ${sandboxLabel}.` });
-  const ready = await hooks.begin({ threadId, path: document.path }, signal);
+  const turn = { threadId, path: document.path, queries, showProgress };
+  const begun = await hooks.begin(turn, signal);
   // SECURITY: a turn that was stopped or closed meanwhile gets no way to the model.
   if (signal.aborted) return err(STOPPED);
-  if (ready.ok) budget.begin(egress);
-  return ready;
+  if (begun.ok) budget.begin(egress, hooks.ready());
+  return begun;
 }

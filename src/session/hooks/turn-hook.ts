@@ -3,13 +3,22 @@ import type { Log } from "../../log.ts";
 import { ok, type Result } from "../../result.ts";
 import type { Failure } from "../failure.ts";
 
-/** The conversation that a turn belongs to. */
-export type HookedTurn = { readonly threadId: string; readonly path: string };
+/** A turn, and the conversation that it belongs to. */
+export type HookedTurn = {
+  readonly threadId: string;
+  readonly path: string;
+  /** The texts of the queries that start it; none for one that Codex starts. */
+  readonly queries?: readonly string[];
+  /** Says in the winbar what the turn waits for. */
+  readonly showProgress?: (detail: string) => void;
+};
 
 /** What is done for the project before each of its turns and after it. */
 export type TurnHook = {
   /** Before the turn is requested. A failure keeps it from beginning. */
   readonly before: (turn: HookedTurn, signal: AbortSignal) => Promise<Result<void, Failure>>;
+  /** What `before` has begun, and what must be over before Codex may act; it never rejects. */
+  readonly ready?: (turn: HookedTurn) => Promise<void> | undefined;
   /** After its end, however it ended; gives what the document is to show. */
   readonly after: (turn: HookedTurn) => Promise<readonly ChatEvent[]>;
 };
@@ -44,6 +53,14 @@ export class TurnHookRunner {
       if (!done.ok) return done;
     }
     return ok();
+  }
+
+  /** What must be over before Codex may act in the turns that have begun; undefined for nothing. */
+  ready(): Promise<unknown> | undefined {
+    const pending = this.#begun.flatMap(({ turn, hooks }) =>
+      hooks.flatMap((hook) => hook.ready?.(turn) ?? []),
+    );
+    return pending.length === 0 ? undefined : Promise.all(pending);
   }
 
   /** Never rejects: what a hook throws is a bug, and goes to the log. */
