@@ -177,6 +177,47 @@ const Shell = z
   .object({ socket: z.string(), container: z.string(), cwd: z.string() })
   .meta({ id: "ShellPlace" });
 
+const ChangedFile = z
+  .object({
+    path: z.string(),
+    old: z.string().optional().describe("its path before, if that was another one"),
+    change: z.enum(["created", "deleted", "changed", "renamed", "mode"]),
+    added: z.int().optional().describe("lines; absent for a file that is not text"),
+    removed: z.int().optional(),
+    ignored: z.boolean().describe("whether the project's ignore rules hide it"),
+  })
+  .meta({ id: "ChangedFile" });
+
+const Changes = z
+  .object({
+    title: z.string().describe("since when, as words"),
+    left: z.string().describe("the checkpoint that the files are compared with"),
+    files: z.array(ChangedFile),
+    unknown: z.array(z.string()).describe("files that changed, and whose content is not on record"),
+  })
+  .meta({ id: "Changes" });
+
+const Undone = z
+  .object({
+    queries: z.array(z.string()).describe("the turns, by the beginning of their queries, quoted"),
+    files: z.array(
+      z
+        .object({ path: z.string(), change: z.enum(["created", "deleted", "changed"]) })
+        .meta({ id: "RestoredFile" }),
+    ),
+    conflicts: z.array(
+      z
+        .object({
+          path: z.string(),
+          why: z.string(),
+          wanted: z.string().optional().describe("a file with the content that it was to get"),
+        })
+        .meta({ id: "RestoreConflict" }),
+    ),
+    others: z.array(z.string()).describe("conversations that worked at the same time"),
+  })
+  .meta({ id: "Undone" });
+
 const StartedSandbox = z.object({ sandbox: z.string() }).meta({ id: "StartedSandbox" });
 
 /**
@@ -222,6 +263,32 @@ export const actions = {
     result: z.string(),
   },
   "commits/log": { params: NoParams, result: z.string() },
+  "changes/list": {
+    params: z.object({
+      since: z
+        .union([z.enum(["turn", "all"]), z.int().positive()])
+        .default("turn")
+        .describe(
+          "since the turn at the row, the conversation's beginning, or its turn of this number",
+        ),
+      row: z.int().nonnegative().optional().describe("absent: the last turn that changed anything"),
+    }),
+    result: Changes,
+  },
+  "changes/file": {
+    params: z.object({ left: z.string().regex(/^[0-9a-f]{40}$/), path: z.string() }),
+    result: z
+      .object({ content: z.string().optional().describe("a file with the content it had") })
+      .meta({ id: "FileBefore" }),
+  },
+  "changes/undo": {
+    params: z.object({
+      row: z.int().nonnegative().optional(),
+      scope: z.enum(["turn", "since"]).default("turn"),
+    }),
+    result: Undone,
+  },
+  "changes/redo": { params: NoParams, result: Undone },
   "sandbox/status": { params: NoParams, result: SandboxStatus },
   "sandbox/check": { params: NoParams, result: Checked },
   "sandbox/shell": { params: NoParams, result: Shell },

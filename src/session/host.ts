@@ -10,6 +10,7 @@ import { leaveOut } from "../programs.ts";
 import { ok } from "../result.ts";
 import { runAction } from "./actions/index.ts";
 import { Account, credentialLine, KeyRing, upstreamProxyOf } from "./auth/index.ts";
+import { recover } from "./changes/index.ts";
 import { Conversation, type ProjectServices } from "./conversation/index.ts";
 import { LiveDocument } from "./document/index.ts";
 import { failureLine } from "./failure.ts";
@@ -255,7 +256,22 @@ export class Host {
     const keys = this.#keys;
     const project = new Project({ root, projectDir, settings, env, log, version, keys, account });
     this.#projects.set(root, project);
+    void this.#recover(project);
     return project;
+  }
+
+  /** Completes what an earlier host was doing to the project's files when it died. */
+  async #recover({ changes, conversations, root }: Project): Promise<void> {
+    const { editor, log } = this.#options;
+    try {
+      for (const text of await recover(changes)) {
+        for (const { document } of conversations) document.apply({ type: "note", text });
+        void editor.call.ui_notify("warn", text);
+        void editor.call.buf_reload({ root });
+      }
+    } catch (thrown) {
+      log.error({ err: thrown }, "an interrupted change could not be completed");
+    }
   }
 
   /** All projects of a state directory share its login. */
@@ -295,6 +311,7 @@ export class Host {
       running: () => project.running,
       gitPlace: () => project.gitPlace(),
       network: project.network,
+      changes: project.changes,
       turnHooks: project.turnHooks,
       audit: project.audit,
       account: project.account,

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Audit, openAudit } from "../audit/index.ts";
 import type { Log } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
@@ -6,6 +6,7 @@ import type { CommitsOptions } from "../workspace/git/index.ts";
 import { AuditRecorder } from "./audit-recorder.ts";
 import type { Account, KeyRing } from "./auth/index.ts";
 import { type Backend, startBackend } from "./backend/index.ts";
+import { ProjectChanges } from "./changes/index.ts";
 import { CLASH, type Conversation, NO_CONVERSATION } from "./conversation/index.ts";
 import { type Failure, stopped } from "./failure.ts";
 import {
@@ -60,6 +61,8 @@ export class Project {
   /** The record of what happens in the project. */
   readonly audit: Audit;
   readonly account: Account;
+  /** What Codex has changed in the project's files. */
+  readonly changes: ProjectChanges;
   readonly #recorder: AuditRecorder;
   readonly #inbox: Inbox;
   readonly #watch: HostWatch;
@@ -125,8 +128,14 @@ export class Project {
       late: async () => this.running?.lateSince(),
     });
     this.#letGo = new LetGoHooks(() => this.running?.letGo?.());
+    this.changes = new ProjectChanges({
+      ...options,
+      foreign: () =>
+        [...this.conversations].flatMap(({ document: { path } }) => [path, dirname(path)]),
+    });
     this.turnHooks = [
       this.#letGo.awaited,
+      this.changes,
       this.network.aroundTurn,
       gitTurnHook(() => this.running?.git, this.audit),
       this.#watch,
@@ -144,6 +153,7 @@ export class Project {
   /** Ends the backend, and then the record. */
   async close(): Promise<void> {
     await this.stop();
+    await this.changes.close();
     await this.audit.close();
   }
 
@@ -174,6 +184,7 @@ export class Project {
     if (this.running !== undefined && !this.live.isPending) return this.running;
     if (this.#state.at !== "off" || !this.#mayPrepare) return undefined;
     this.#mayPrepare = false;
+    this.changes.prepare(this.#abort.signal);
     const started = await this.backend(this.#abort.signal, onProgress);
     if (started.ok) this.rest();
     else this.#options.log.info({ failure: started.error }, "nothing was started ahead of a turn");

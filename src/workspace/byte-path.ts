@@ -14,7 +14,7 @@ export function pathOf(text: string): string {
 }
 
 /** A path as text for a person. SECURITY: the agent may have chosen it. */
-export function shown(path: string): string {
+export function shownPath(path: string): string {
   return bytesOf(path).toString("utf8");
 }
 

@@ -43,6 +43,20 @@
 ---@field what string a directory of the project, or "tools"
 ---@field bytes? integer absent if the engine does not say
 
+---@class (exact) codex-chat.ChangedFile
+---@field path string
+---@field old? string its path before, if that was another one
+---@field change "created"|"deleted"|"changed"|"renamed"|"mode"
+---@field added? integer lines; absent for a file that is not text
+---@field removed? integer
+---@field ignored boolean whether the project's ignore rules hide it
+
+---@class (exact) codex-chat.Changes
+---@field title string since when, as words
+---@field left string the checkpoint that the files are compared with
+---@field files codex-chat.ChangedFile[]
+---@field unknown string[] files that changed, and whose content is not on record
+
 ---@class (exact) codex-chat.Commit
 ---@field oid string
 ---@field ref string
@@ -127,6 +141,9 @@
 ---@field default? string|number|boolean|string[]
 
 ---@alias codex-chat.FieldAnswers table<string, string|number|boolean|string[]>
+
+---@class (exact) codex-chat.FileBefore
+---@field content? string a file with the content it had
 
 ---@class (exact) codex-chat.Finding
 ---@field path string
@@ -250,6 +267,15 @@
 ---@field id string
 ---@field lines string[]
 
+---@class (exact) codex-chat.RestoreConflict
+---@field path string
+---@field why string
+---@field wanted? string a file with the content that it was to get
+
+---@class (exact) codex-chat.RestoredFile
+---@field path string
+---@field change "created"|"deleted"|"changed"
+
 ---@class (exact) codex-chat.Revert
 ---@field from integer the first row that goes
 ---@field turns integer how many turns go
@@ -333,6 +359,12 @@
 ---@field kind string
 ---@field message string
 ---@field fix? string the command or step that helps
+
+---@class (exact) codex-chat.Undone
+---@field queries string[] the turns, by the beginning of their queries, quoted
+---@field files codex-chat.RestoredFile[]
+---@field conflicts codex-chat.RestoreConflict[]
+---@field others string[] conversations that worked at the same time
 
 ---@class (exact) codex-chat.Usage
 ---@field last? integer of the last request
@@ -449,6 +481,18 @@
 ---@class (exact) codex-chat.CommitsShowParams
 ---@field oid string
 
+---@class (exact) codex-chat.ChangesListParams
+---@field since? "turn"|"all"|integer since the turn at the row, the conversation's beginning, or its turn of this number
+---@field row? integer absent: the last turn that changed anything
+
+---@class (exact) codex-chat.ChangesFileParams
+---@field left string
+---@field path string
+
+---@class (exact) codex-chat.ChangesUndoParams
+---@field row? integer
+---@field scope? "turn"|"since"
+
 ---@class (exact) codex-chat.SandboxClearParams
 ---@field turn? boolean ends a running turn as well
 ---@field others? boolean ends the container from under other Neovims as well
@@ -498,6 +542,14 @@
 ---@alias codex-chat.CommitsShowResult string
 
 ---@alias codex-chat.CommitsLogResult string
+
+---@alias codex-chat.ChangesListResult codex-chat.Changes
+
+---@alias codex-chat.ChangesFileResult codex-chat.FileBefore
+
+---@alias codex-chat.ChangesUndoResult codex-chat.Undone
+
+---@alias codex-chat.ChangesRedoResult codex-chat.Undone
 
 ---@alias codex-chat.SandboxStatusResult codex-chat.SandboxStatus
 
@@ -567,6 +619,10 @@
 ---| "commits/list"
 ---| "commits/show"
 ---| "commits/log"
+---| "changes/list"
+---| "changes/file"
+---| "changes/undo"
+---| "changes/redo"
 ---| "sandbox/status"
 ---| "sandbox/check"
 ---| "sandbox/shell"

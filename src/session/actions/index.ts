@@ -10,6 +10,7 @@ import type { Conversation } from "../conversation/index.ts";
 import { type Failure, failureOf } from "../failure.ts";
 import type { ActionHandlers } from "./action.ts";
 import { approvalActions } from "./approvals.ts";
+import { changeActions } from "./changes.ts";
 import { commitActions } from "./commits.ts";
 import { dockerfileActions } from "./dockerfile.ts";
 import { goalActions } from "./goal.ts";
@@ -28,6 +29,7 @@ const HANDLERS: ActionHandlers = {
   ...terminalActions,
   ...statusActions,
   ...commitActions,
+  ...changeActions,
   ...sandboxActions,
   ...networkActions,
   ...goalActions,

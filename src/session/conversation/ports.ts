@@ -4,6 +4,7 @@ import type { Result } from "../../result.ts";
 import type { CommitsOptions } from "../../workspace/git/index.ts";
 import type { Account } from "../auth/index.ts";
 import type { Backend } from "../backend/index.ts";
+import type { ProjectChanges } from "../changes/index.ts";
 import type { Finding, LiveDocument } from "../document/index.ts";
 import type { Failure } from "../failure.ts";
 import type { TurnHook } from "../hooks/index.ts";
@@ -104,6 +105,8 @@ type ActionServices = {
   readonly running: () => Backend | undefined;
   /** The real repository; undefined where the agent has no git of its own. */
   readonly gitPlace: () => Promise<CommitsOptions | undefined>;
+  /** What Codex has changed in the project's files. */
+  readonly changes: ProjectChanges;
   /** What the sandbox may reach besides the model. */
   readonly network: NetworkAccess;
   readonly audit: Audit;

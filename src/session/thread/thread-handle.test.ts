@@ -26,6 +26,7 @@ function setUp(thread: string | undefined) {
     settings: Settings.parse({ state_dir: "/nowhere" }),
     log: silentLog,
     sandbox: { projectDir: "/nowhere/p" },
+    changes: { news: () => undefined, newsTaken: () => {} },
     network: { grants: { begin: async (id) => void begun.push(id) }, expectTurn: () => {} },
     backend: async () => ok({ client: { request } } as unknown as Backend),
   });

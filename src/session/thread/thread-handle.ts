@@ -10,7 +10,7 @@ import { enabledServers, type Settings } from "../settings/index.ts";
 import type { LoadedThread, ThreadDocument, TurnBackend } from "./loaded-thread.ts";
 import { type OpenHow, openThread, startParams, type ThreadFacts } from "./open-thread.ts";
 import { ThreadAhead } from "./thread-ahead.ts";
-import { inputsOf, textInput } from "./turn-input.ts";
+import { contextOf, inputsOf, textInput } from "./turn-input.ts";
 import { UnsavedFiles } from "./unsaved-files.ts";
 
 /** A user's choices for one conversation. */
@@ -30,6 +30,11 @@ export type ThreadOptions = {
   /** The hosts that conversations may reach. */
   readonly network: { readonly grants: Pick<Grants, "begin">; readonly expectTurn: () => void };
   readonly sandbox: { readonly projectDir: string };
+  /** What Codex has to know of the user's undos and redos since its last turn. */
+  readonly changes: {
+    readonly news: (thread: string) => string | undefined;
+    readonly newsTaken: (thread: string) => void;
+  };
   readonly backend: (
     signal: AbortSignal,
     onProgress: (what: string) => void,
@@ -259,7 +264,10 @@ export class ThreadHandle {
     const turn = await client.request("turn/start", {
       threadId,
       input: [...this.#preface.map(textInput), ...inputsOf(queries)],
-      ...this.#unsaved.of(queries),
+      ...contextOf({
+        editor: this.#unsaved.of(queries),
+        changes: this.#options.changes.news(threadId),
+      }),
       ...(clientId === undefined ? {} : { clientUserMessageId: clientId }),
       ...(model === undefined ? {} : { model }),
       ...(effort === undefined ? {} : { effort }),
@@ -275,6 +283,7 @@ export class ThreadHandle {
     });
     if (!turn.ok) return turn;
     this.#isModeOpen = this.choice.plan;
+    this.#options.changes.newsTaken(threadId);
     return ok(turn.value.turn.id);
   }
 
@@ -324,7 +333,7 @@ export class ThreadHandle {
       threadId,
       expectedTurnId: turnId,
       input: inputsOf([query]),
-      ...this.#unsaved.of([query]),
+      ...contextOf({ editor: this.#unsaved.of([query]) }),
       clientUserMessageId: query.id,
     });
     return steered.ok ? ok() : steered;

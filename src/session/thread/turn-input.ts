@@ -1,4 +1,4 @@
-import type { UserInput } from "../../codex/index.ts";
+import type { ParamsOf, UserInput } from "../../codex/index.ts";
 import type { Query } from "../query.ts";
 
 /**
@@ -22,4 +22,14 @@ export function inputsOf(queries: readonly Query[]): UserInput[] {
 /** A text as Codex takes it. */
 export function textInput(text: string): UserInput {
   return { type: "text", text, text_elements: [] };
+}
+
+/** What Codex is to know besides the queries, by where it comes from. */
+export function contextOf(
+  texts: Readonly<Record<string, string | undefined>>,
+): Pick<ParamsOf<"turn/start">, "additionalContext"> {
+  const known = Object.entries(texts).flatMap(([source, value]) =>
+    value === undefined ? [] : [[source, { value, kind: "application" as const }]],
+  );
+  return known.length === 0 ? {} : { additionalContext: Object.fromEntries(known) };
 }

@@ -2,8 +2,7 @@ import { describe, expect, it } from "vitest";
 import { UnsavedFiles } from "./unsaved-files.ts";
 
 const query = (...unsaved: string[]) => ({ id: "user:1", text: "go on", unsaved });
-const told = (news: UnsavedFiles, ...queries: ReturnType<typeof query>[]) =>
-  news.of(queries).additionalContext?.["editor"]?.value;
+const told = (news: UnsavedFiles, ...queries: ReturnType<typeof query>[]) => news.of(queries);
 
 describe("the note to Codex about unsaved changes", () => {
   it("names the files, each once, and quotes them", () => {
@@ -19,7 +18,7 @@ describe("the note to Codex about unsaved changes", () => {
     expect(told(news, query("a.ts"))).toContain('"a.ts"');
     expect(told(news, query("a.ts"))).toContain('"a.ts"');
     expect(told(news)).toBeUndefined();
-    expect(news.of([{ id: "user:2", text: "edited" }])).toEqual({});
+    expect(news.of([{ id: "user:2", text: "edited" }])).toBeUndefined();
     expect(told(news, query())).toBe("The user has saved all changes, or dropped them.");
     expect(told(news, query())).toBeUndefined();
   });

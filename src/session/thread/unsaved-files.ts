@@ -1,4 +1,3 @@
-import type { ParamsOf } from "../../codex/index.ts";
 import type { Query } from "../query.ts";
 
 /** A longer path is not a name that anybody has given. */
@@ -9,26 +8,20 @@ export class UnsavedFiles {
   #hasNamedSome = false;
 
   /**
-   * The context for these queries: the files with unsaved changes, or once that there are none left.
+   * What Codex is to know for these queries: the files with unsaved changes, or once that there are none left.
    *
    * SECURITY: file names may be the agent's or a stranger's; they are quoted and bounded.
    */
-  of(queries: readonly Query[]): Pick<ParamsOf<"turn/start">, "additionalContext"> {
+  of(queries: readonly Query[]): string | undefined {
     const names = new Set(queries.flatMap((it) => it.unsaved ?? []));
     const quoted = [...names].filter((it) => it.length <= MAX_NAME).map((it) => JSON.stringify(it));
     if (quoted.length > 0) {
       this.#hasNamedSome = true;
-      return context(
-        `The user has changes that are not saved in ${quoted.join(", ")}. Look at them with the editor's read_buffer before you edit these files, and say so if you do.`,
-      );
+      return `The user has changes that are not saved in ${quoted.join(", ")}. Look at them with the editor's read_buffer before you edit these files, and say so if you do.`;
     }
     // A retry has no queries, and a query that was edited while it waited lists no files.
-    if (!this.#hasNamedSome || queries.every((it) => it.unsaved === undefined)) return {};
+    if (!this.#hasNamedSome || queries.every((it) => it.unsaved === undefined)) return undefined;
     this.#hasNamedSome = false;
-    return context("The user has saved all changes, or dropped them.");
+    return "The user has saved all changes, or dropped them.";
   }
-}
-
-function context(value: string): Pick<ParamsOf<"turn/start">, "additionalContext"> {
-  return { additionalContext: { editor: { value, kind: "application" } } };
 }

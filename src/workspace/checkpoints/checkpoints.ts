@@ -36,8 +36,8 @@ export type CheckpointsOptions = {
   readonly dir: string;
   /** Ignore rules besides the project's `.gitignore` files, as git reads them. */
   readonly excludes: () => Promise<string>;
-  /** Directories that are not the project's, as that of its conversations. */
-  readonly foreignDirs: readonly string[];
+  /** Files and directories that are not the project's, such as its conversations. */
+  readonly foreign: () => readonly string[];
   readonly now?: () => number;
   readonly bounds?: ScanOptions["bounds"];
 };
@@ -188,10 +188,9 @@ export class Checkpoints {
   }
 
   #foreign(root: string): ReadonlySet<string> {
-    const dirs = [this.#options.dir, ...this.#options.foreignDirs].map(pathOf);
-    return new Set(
-      dirs.filter((dir) => dir.startsWith(`${root}/`)).map((dir) => dir.slice(root.length + 1)),
-    );
+    const paths = [this.#options.dir, ...this.#options.foreign()].map(pathOf);
+    const inside = paths.filter((path) => path.startsWith(`${root}/`));
+    return new Set(inside.map((path) => path.slice(root.length + 1)));
   }
 }
 

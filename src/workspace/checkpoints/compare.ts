@@ -12,7 +12,7 @@ export type FileChange = {
 };
 
 /** A file that has another name in the other state, and most of its content. */
-export type Rename = { readonly path: string; readonly newPath: string };
+type Rename = { readonly path: string; readonly newPath: string };
 
 /** How two states of a project differ. */
 export type ChangeSet = {
@@ -65,6 +65,39 @@ export async function compareCheckpoints(
     unknown,
     ignored: new Set(ignored.filter((path) => changed.has(path))),
   });
+}
+
+/** How many lines of a file were added and removed; undefined for one that is not text. */
+export type LineCounts = { readonly added: number; readonly removed: number } | undefined;
+
+/** Counts the changed lines between two checkpoints, by the files' paths; the new one after a rename. */
+export async function countLines(
+  shadow: ShadowRepository,
+  one: string,
+  other: string,
+): Promise<Result<ReadonlyMap<string, LineCounts>, GitError>> {
+  const counted = await shadow.run({
+    args: [
+      ...["diff-tree", "-r", "-z", "--numstat", "-M", `-l${MAX_RENAMES}`],
+      ...[one, other, "--", FILES],
+    ],
+    maxBytes: MAX_BYTES,
+  });
+  if (!counted.ok) return counted;
+  const counts = new Map<string, LineCounts>();
+  const words = counted.value.toString("latin1").split("\0");
+  for (let at = 0; at < words.length - 1; at += 1) {
+    const [added = "", removed, path] = words[at]?.split(/\t(.*)\t([\s\S]*)/, 3) ?? [];
+    // After a rename the two names follow.
+    if (path === "") at += 2;
+    const name = path === "" ? words[at] : path;
+    const isText = added !== "-";
+    counts.set(
+      (name ?? "").replace(/^files\//, ""),
+      isText ? { added: Number(added), removed: Number(removed) } : undefined,
+    );
+  }
+  return ok(counts);
 }
 
 /** The same, the other way round. `modes` are those of the first state. */

@@ -7,22 +7,14 @@ export {
   type Checkpoint,
   type CheckpointError,
   Checkpoints,
-  type CheckpointsOptions,
 } from "./checkpoints.ts";
 export {
   type ChangeSet,
   compareCheckpoints,
+  countLines,
   type FileChange,
   reversed,
 } from "./compare.ts";
 export { oidOf, type StoredCheckpoint } from "./fast-import.ts";
 export type { ShadowRepository } from "./shadow-repository.ts";
-export {
-  type FileKind,
-  isBelow,
-  isSameFile,
-  type Manifest,
-  type Missed,
-  type Tree,
-  type TreeFile,
-} from "./tree.ts";
+export { type FileKind, isSameFile, type Tree, type TreeFile } from "./tree.ts";

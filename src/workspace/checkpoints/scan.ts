@@ -32,7 +32,7 @@ const PROGRESS_FILES = 1000;
  * A file is the same, with the same content and permissions, exactly if this is: the agent cannot set
  * ctime. Times are in ms, to less than a microsecond; `mode` is as in stat(2).
  */
-export type FileState = Pick<Stats, "ino" | "size" | "mode" | "mtimeMs" | "ctimeMs">;
+type FileState = Pick<Stats, "ino" | "size" | "mode" | "mtimeMs" | "ctimeMs">;
 
 /** A file as a scan knows it. */
 export type ScannedFile = TreeFile & {

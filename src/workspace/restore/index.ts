@@ -4,5 +4,6 @@
  *
  * It must not know turns or conversations.
  */
-export type { Conflict, ConflictReason, Plan, Step } from "./change.ts";
-export { type Recovered, type Restored, Restorer, type Restoring } from "./restore.ts";
+export type { Conflict, Step } from "./change.ts";
+export { isRunningProcess, ownProcess } from "./journal.ts";
+export { type Restored, Restorer } from "./restore.ts";

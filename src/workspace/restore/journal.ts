@@ -82,10 +82,9 @@ export async function ownProcess(): Promise<string> {
   return (await processNamed(process.pid)) ?? String(process.pid);
 }
 
-/** Whether the process that began a change still runs. */
-export async function isRunning(entry: JournalEntry): Promise<boolean> {
-  const pid = Number(entry.process.split(" ")[0]);
-  return (await processNamed(pid)) === entry.process;
+/** Whether a process, as `ownProcess` named it there, still runs. */
+export async function isRunningProcess(name: string): Promise<boolean> {
+  return (await processNamed(Number(name.split(" ")[0]))) === name;
 }
 
 /** Field 22 of /proc/PID/stat is the start, in ticks since the system's; see proc(5). */

@@ -11,7 +11,7 @@ import type {
 } from "../checkpoints/index.ts";
 import { type Applied, applyPlan, removeDrafts } from "./apply.ts";
 import type { Conflict, Plan, Step } from "./change.ts";
-import { isRunning, Journal, type JournalEntry, journalled, ownProcess } from "./journal.ts";
+import { isRunningProcess, Journal, type JournalEntry, journalled, ownProcess } from "./journal.ts";
 import { planChanges } from "./plan.ts";
 
 /** A change to the project's files. */
@@ -104,7 +104,7 @@ export class Restorer {
     record: (recovered: Recovered) => Promise<void>,
   ): Promise<Result<void, CheckpointError>> {
     for (const entry of await this.#journal.all()) {
-      if (await isRunning(entry)) continue;
+      if (await isRunningProcess(entry.process)) continue;
       const applied = await this.#apply(entry);
       if (!applied.ok) return applied;
       const { id, title, note, before, after } = entry;

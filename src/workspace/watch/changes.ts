@@ -1,4 +1,4 @@
-import { shown } from "../byte-path.ts";
+import { shownPath } from "../byte-path.ts";
 import { changedParts, type PartChange } from "./manifest-fields.ts";
 import { RULES } from "./patterns.ts";
 import type { Watched, WatchSnapshot } from "./watched.ts";
@@ -70,7 +70,8 @@ function created(now: Watched): Change {
     return { change: `cannot be looked at (${now.why})`, parts: [], atMs };
   if (now.kind === "set-id") return { change: "made set-id", parts: [], atMs };
   if (now.kind === "program") return { change: "made executable", parts: [], atMs };
-  if (now.kind === "link") return { change: "linked", parts: [], to: shown(now.to ?? ""), atMs };
+  if (now.kind === "link")
+    return { change: "linked", parts: [], to: shownPath(now.to ?? ""), atMs };
   const parts = now.kind === "file" ? changedParts(new Map(), now.parts ?? new Map()) : [];
   return { change: "created", parts, atMs };
 }
@@ -119,5 +120,5 @@ function depthOf({ path }: { readonly path: string }): number {
 }
 
 function nameOf(path: string): string {
-  return path === "" ? "./" : shown(path).replace(/\/\.$/, "/");
+  return path === "" ? "./" : shownPath(path).replace(/\/\.$/, "/");
 }

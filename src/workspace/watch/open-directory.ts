@@ -30,7 +30,7 @@ export class UnreadableError extends Error {
 
 /**
  * An open directory of the project. Paths and names may have any bytes: each character of a string is
- * one byte (latin1), and `shown` turns it into text for a person.
+ * one byte (latin1), and `shownPath` turns it into text for a person.
  *
  * SECURITY: the agent may rename and replace anything meanwhile, and no link may lead the host out of
  * the project. So everything in the directory is reached by its descriptor, and a directory whose

@@ -1,0 +1,9 @@
+/**
+ * The turns of a project and what each of them changed in its files: to be listed, taken back and
+ * brought back.
+ *
+ * It must not know how a turn runs, or how the editor shows a change.
+ */
+export { fileBefore, listChanges } from "./list.ts";
+export { ProjectChanges } from "./project-changes.ts";
+export { recover, redo, undo } from "./undo.ts";

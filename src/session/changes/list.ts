@@ -1,0 +1,99 @@
+import type { ActionParams, ActionResult } from "../../nvim/index.ts";
+import { err, ok, type Result } from "../../result.ts";
+import { countLines, type FileChange } from "../../workspace/checkpoints/index.ts";
+import { shownPath } from "../../workspace/index.ts";
+import type { Failure } from "../failure.ts";
+import { queryOf } from "./news.ts";
+import type { ProjectChanges } from "./project-changes.ts";
+import { turnAt } from "./turn-at.ts";
+import type { TurnRecord } from "./turn-log.ts";
+import type { ChatPlace } from "./undo.ts";
+
+type Changes = ActionResult<"changes/list">;
+type Since = ActionParams<"changes/list">;
+
+/** The files that differ now from how they were before a turn. */
+export async function listChanges(
+  changes: ProjectChanges,
+  place: ChatPlace,
+  since: Since,
+): Promise<Result<Changes, Failure>> {
+  const { turns } = await changes.turnsOf(place);
+  const from = startOf(turns, place.text, since);
+  if (!from.ok) return from;
+  const now = await changes.checkpoints.take({ signal: new AbortController().signal });
+  if (!now.ok) return failed(now.error.message);
+  const { before } = from.value.turn;
+  const set = await changes.compare(before, now.value.commit);
+  if (!set.ok) return failed(set.error.message);
+  const shadow = await changes.checkpoints.shadow();
+  const counts = await countLines(shadow, before, now.value.commit);
+  if (!counts.ok) return failed(counts.error.message);
+  const oldNames = new Map(set.value.renames.map(({ path, newPath }) => [newPath, path]));
+  const gone = new Set(set.value.renames.map(({ path }) => path));
+  const at = (path: string) => `${changes.root}/${shownPath(path)}`;
+  return ok({
+    title: from.value.title,
+    left: before,
+    files: set.value.files
+      .filter(({ path }) => !gone.has(path))
+      .map((file) => {
+        const old = oldNames.get(file.path);
+        const lines = counts.value.get(file.path);
+        return {
+          path: at(file.path),
+          ...(old === undefined ? {} : { old: at(old) }),
+          change: old === undefined ? kindOf(file) : "renamed",
+          ...(lines === undefined ? {} : lines),
+          ignored: set.value.ignored.has(file.path),
+        };
+      }),
+    unknown: set.value.unknown.map(at),
+  });
+}
+
+/** The content that a file had in a checkpoint, as a file; nothing where it was not there. */
+export async function fileBefore(
+  { checkpoints, versions, root }: ProjectChanges,
+  { left, path }: ActionParams<"changes/file">,
+): Promise<Result<ActionResult<"changes/file">, Failure>> {
+  const tree = await (await checkpoints.shadow()).tree(left);
+  if (!tree.ok) return failed(tree.error.message);
+  const inside = Buffer.from(path.slice(root.length + 1)).toString("latin1");
+  const oid = tree.value.get(inside)?.oid;
+  if (oid === undefined) return ok({});
+  const content = (await versions.put([oid])).get(oid);
+  return content === undefined ? failed("the content is not on record") : ok({ content });
+}
+
+type Start = { readonly turn: TurnRecord; readonly title: string };
+
+function startOf(
+  turns: readonly TurnRecord[],
+  text: string,
+  { since, row }: Since,
+): Result<Start, Failure> {
+  const last = turns.findLast(({ before, after }) => after !== before) ?? turns.at(-1);
+  if (last === undefined)
+    return err({ kind: "nothing", message: "Codex has done nothing in this conversation yet." });
+  if (since === "turn") {
+    const turn = (row === undefined ? undefined : turnAt(text, row, turns)) ?? last;
+    return ok({ turn, title: `since ${queryOf(turn)}` });
+  }
+  const number = since === "all" ? 1 : since;
+  const turn = turns[number - 1];
+  if (turn !== undefined)
+    return ok({ turn, title: since === "all" ? "of the conversation" : `since turn ${number}` });
+  const count = turns.length === 1 ? "one turn" : `${turns.length} turns`;
+  return err({ kind: "nothing", message: `The conversation has ${count} on record.` });
+}
+
+function kindOf({ from, to }: FileChange): "created" | "deleted" | "changed" | "mode" {
+  if (from === undefined) return "created";
+  if (to === undefined) return "deleted";
+  return from.oid === to.oid ? "mode" : "changed";
+}
+
+function failed(message: string): Result<never, Failure> {
+  return err({ kind: "changes", message: `The project's files cannot be compared: ${message}.` });
+}

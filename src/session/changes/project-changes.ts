@@ -1,0 +1,196 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { ChatEvent } from "../../chat/index.ts";
+import type { Log } from "../../log.ts";
+import { ok, type Result } from "../../result.ts";
+import {
+  type ChangeSet,
+  type Checkpoint,
+  type CheckpointError,
+  Checkpoints,
+  compareCheckpoints,
+  reversed,
+} from "../../workspace/checkpoints/index.ts";
+import { isRunningProcess, ownProcess, Restorer } from "../../workspace/restore/index.ts";
+import { type Failure, STOPPED } from "../failure.ts";
+import type { HookedTurn, TurnHook } from "../hooks/index.ts";
+import { excludesOf } from "./excludes.ts";
+import { newsText } from "./news.ts";
+import { TurnLog, type TurnRecord } from "./turn-log.ts";
+import { Versions } from "./versions.ts";
+
+/** What the record of a project's changes is made from. */
+export type ProjectChangesOptions = {
+  readonly root: string;
+  /** The project's state directory. */
+  readonly projectDir: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: Log;
+  /** Files and directories that are not the project's, such as its conversations. */
+  readonly foreign: () => readonly string[];
+};
+
+/** A turn whose checkpoint is being taken, or was. */
+type Running = { readonly turn: string; readonly begun: Promise<Begun> };
+type Begun = Result<Checkpoint, CheckpointError>;
+
+/**
+ * Records the project's files before and after each turn, so that a turn's changes can be shown and
+ * taken back.
+ */
+export class ProjectChanges implements TurnHook {
+  readonly checkpoints: Checkpoints;
+  readonly restorer: Restorer;
+  readonly log: TurnLog;
+  readonly versions: Versions;
+  readonly root: string;
+  readonly #running = new Map<string, Running>();
+  readonly #news = new Map<string, string>();
+  /** A first scan reads all files; the ones after it only those that changed. */
+  #isWarm = false;
+  #warming: Promise<unknown> | undefined;
+
+  constructor(options: ProjectChangesOptions) {
+    const { root, projectDir, env, foreign } = options;
+    this.root = root;
+    const dir = join(projectDir, "checkpoints");
+    this.checkpoints = new Checkpoints({
+      root,
+      dir,
+      excludes: () => excludesOf(root, env),
+      foreign,
+    });
+    this.restorer = new Restorer(root, this.checkpoints, dir);
+    this.versions = new Versions(dir, () => this.checkpoints.shadow());
+    this.log = new TurnLog(join(dir, "turns.jsonl"));
+  }
+
+  /** A turn will come: reads the project's files, if no checkpoint was taken yet. */
+  prepare(signal: AbortSignal): void {
+    this.#warming ??= this.#warm(signal, () => {}).catch(() => {});
+  }
+
+  readonly before = async (
+    turn: HookedTurn,
+    signal: AbortSignal,
+  ): Promise<Result<void, Failure>> => {
+    const id = `${Date.now().toString(36)}-${randomBytes(4).toString("hex")}`;
+    await this.#gatherNews(turn.threadId);
+    const begun = this.#begin(id, turn, signal);
+    begun.catch(() => {});
+    this.#running.set(turn.threadId, { turn: id, begun });
+    if (this.#isWarm) return ok();
+    // A project's first checkpoint takes its time, which the user sees, and may stop.
+    await begun.catch(() => undefined);
+    return signal.aborted ? { ok: false, error: STOPPED } : ok();
+  };
+
+  readonly ready = ({ threadId }: HookedTurn): Promise<void> | undefined =>
+    this.#running.get(threadId)?.begun.then(
+      () => {},
+      () => {},
+    );
+
+  readonly after = async ({ threadId }: HookedTurn): Promise<readonly ChatEvent[]> => {
+    const running = this.#running.get(threadId);
+    this.#running.delete(threadId);
+    const before = await running?.begun.catch(() => undefined);
+    if (running === undefined || before === undefined) return [];
+    const after = before.ok ? await this.#take() : before;
+    if (!after.ok) return [notRecorded(after.error)];
+    const { commit } = after.value;
+    await this.log.end({ turn: running.turn, atMs: Date.now(), after: commit });
+    return [];
+  };
+
+  /** What Codex has to know of the user's undos and redos since its last turn; undefined for nothing. */
+  news(thread: string): string | undefined {
+    return this.#news.get(thread);
+  }
+
+  /** Codex has been given it. */
+  newsTaken(thread: string): void {
+    this.#news.delete(thread);
+  }
+
+  /** Turns of a conversation, by its file or its thread, in the order in which they began. */
+  async turnsOf(place: Pick<HookedTurn, "path"> & { threadId: string | undefined }) {
+    const { turns, changes } = await this.log.read();
+    const isOwn = ({ thread, chat }: { thread: string; chat: string }) =>
+      chat === place.path || thread === place.threadId;
+    return { all: turns, turns: turns.filter(isOwn), changes: changes.filter(isOwn) };
+  }
+
+  /** What a turn changed; undefined where it has not ended. Rejects with the signal's reason. */
+  async changesOf(turn: TurnRecord): Promise<Result<ChangeSet, CheckpointError> | undefined> {
+    return turn.after === undefined ? undefined : this.compare(turn.before, turn.after);
+  }
+
+  /** Compares two checkpoints. */
+  async compare(one: string, other: string): Promise<Result<ChangeSet, CheckpointError>> {
+    const compared = await compareCheckpoints(await this.checkpoints.shadow(), one, other);
+    return compared.ok ? compared : failed(compared.error.message);
+  }
+
+  /** What undoes the difference between two checkpoints. */
+  async reverse(one: string, other: string): Promise<Result<ChangeSet, CheckpointError>> {
+    const compared = await this.compare(one, other);
+    if (!compared.ok) return compared;
+    const manifest = await (await this.checkpoints.shadow()).manifest(one);
+    if (!manifest.ok) return failed(manifest.error.message);
+    return ok(reversed(compared.value, manifest.value.modes));
+  }
+
+  /** Keeps what the next host can use. */
+  close(): Promise<void> {
+    return this.checkpoints.close();
+  }
+
+  async #begin(id: string, turn: HookedTurn, signal: AbortSignal): Promise<Begun> {
+    const { threadId: thread, path: chat, queries = [], showProgress } = turn;
+    const before = await this.#warm(signal, (files) =>
+      showProgress?.(`recording the project's files: ${files.toLocaleString("en-US")}`),
+    );
+    if (!before.ok) return before;
+    await this.log.begin({
+      ...{ turn: id, thread, chat, queries, atMs: Date.now() },
+      ...{ before: before.value.commit, process: await ownProcess() },
+    });
+    return before;
+  }
+
+  async #warm(signal: AbortSignal, onProgress: (files: number) => void): Promise<Begun> {
+    const taken = await this.checkpoints.take({ signal, onProgress });
+    if (taken.ok && !this.#isWarm) await this.#endCut(taken.value.commit);
+    this.#isWarm ||= taken.ok;
+    return taken;
+  }
+
+  async #gatherNews(thread: string): Promise<void> {
+    const { turns, changes } = await this.log.read();
+    const lastMs = turns.findLast((turn) => turn.thread === thread)?.beganMs ?? 0;
+    const since = changes.filter((change) => change.thread === thread && change.atMs > lastMs);
+    if (since.length > 0) this.#news.set(thread, newsText(since, turns));
+  }
+
+  /** Turns whose host died have the files that are there now as their last ones. */
+  async #endCut(commit: string): Promise<void> {
+    const { turns } = await this.log.read();
+    for (const { id, after, process } of turns)
+      if (after === undefined && !(await isRunningProcess(process)))
+        await this.log.end({ turn: id, atMs: Date.now(), after: commit, late: true });
+  }
+
+  #take(): Promise<Begun> {
+    return this.checkpoints.take({ signal: new AbortController().signal });
+  }
+}
+
+function failed(message: string): Result<never, CheckpointError> {
+  return { ok: false, error: { kind: "failed", message } };
+}
+
+function notRecorded({ message }: CheckpointError): ChatEvent {
+  const text = `The files that Codex changes are not recorded here, so its changes cannot be taken back: ${message}.`;
+  return { type: "note", text, once: true };
+}

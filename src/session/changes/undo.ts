@@ -1,0 +1,202 @@
+import type { ActionResult } from "../../nvim/index.ts";
+import { err, ok, type Result } from "../../result.ts";
+import type { ChangeSet } from "../../workspace/checkpoints/index.ts";
+import { shownPath } from "../../workspace/index.ts";
+import type { Conflict, Restored, Step } from "../../workspace/restore/index.ts";
+import type { Failure } from "../failure.ts";
+import { queryOf } from "./news.ts";
+import type { ProjectChanges } from "./project-changes.ts";
+import { turnAt } from "./turn-at.ts";
+import type { Change, TurnRecord } from "./turn-log.ts";
+
+/** A conversation whose changes are asked for. */
+export type ChatPlace = {
+  readonly path: string;
+  readonly threadId: string | undefined;
+  readonly text: string;
+};
+
+/** Which turns are taken back. */
+export type UndoRequest = {
+  /** The row of the cursor, 0-based; without it, the last turn that changed anything. */
+  readonly row?: number | undefined;
+  /** That turn alone, or all since it as well. */
+  readonly scope: "turn" | "since";
+};
+
+type Answer = ActionResult<"changes/undo">;
+
+const NOTHING_TO_UNDO: Failure = {
+  kind: "nothing",
+  message: "Codex has changed no files in this conversation that could be taken back.",
+};
+const NOTHING_TO_REDO: Failure = {
+  kind: "nothing",
+  message: "Nothing was taken back in this conversation that could be brought back.",
+};
+
+/** Takes the changes of turns back. */
+export async function undo(
+  changes: ProjectChanges,
+  place: ChatPlace,
+  request: UndoRequest,
+): Promise<Result<Answer, Failure>> {
+  const { turns, all } = await changes.turnsOf(place);
+  const wanted = chosen(turns, place.text, request);
+  if (!wanted.ok) return wanted;
+  const sets: ChangeSet[] = [];
+  // The last one first.
+  for (const { before, after } of [...wanted.value].reverse()) {
+    const set = await changes.reverse(before, after ?? before);
+    if (!set.ok) return failed(set.error.message);
+    sets.push(set.value);
+  }
+  const names = wanted.value.map(queryOf).join(", ");
+  const change = {
+    kind: "undo",
+    thread: wanted.value.at(-1)?.thread ?? "",
+    chat: place.path,
+    turns: wanted.value.map(({ id }) => id),
+  } as const;
+  const done = await make(changes, change, `taking back ${names}`, sets);
+  if (!done.ok) return done;
+  return ok(await answerOf(changes, done.value, wanted.value, atTheSameTime(wanted.value, all)));
+}
+
+/** Brings back what was taken back last. */
+export async function redo(
+  changes: ProjectChanges,
+  place: ChatPlace,
+): Promise<Result<Answer, Failure>> {
+  const history = await changes.turnsOf(place);
+  const undone = history.changes.findLast(({ id }) =>
+    history.turns.some(({ undoneBy }) => undoneBy === id),
+  );
+  if (undone === undefined) return err(NOTHING_TO_REDO);
+  const set = await changes.reverse(undone.before, undone.after);
+  if (!set.ok) return failed(set.error.message);
+  const turns = history.turns.filter(({ undoneBy }) => undoneBy === undone.id);
+  const { thread, chat, id: of } = undone;
+  const change = { kind: "redo", thread, chat, of, turns: turns.map(({ id }) => id) } as const;
+  const names = turns.map(queryOf).join(", ");
+  const done = await make(changes, change, `bringing back ${names}`, [set.value]);
+  return done.ok ? ok(await answerOf(changes, done.value, turns, [])) : done;
+}
+
+/** Completes what a host that died had begun; gives a sentence for each. */
+export async function recover(changes: ProjectChanges): Promise<readonly string[]> {
+  const told: string[] = [];
+  const done = await changes.restorer.recover(
+    async ({ id, title, note, before, after, ...rest }) => {
+      const change = note as Pick<Change, "kind" | "thread" | "chat" | "turns">;
+      const paths = rest.done.map(({ path }) => shownPath(path));
+      const at = { id, atMs: Date.now(), before: before.commit, after: after.commit, paths };
+      await changes.log.change({ ...change, ...at });
+      const left =
+        rest.conflicts.length === 0
+          ? ""
+          : ` These were changed since and are as they were: ${rest.conflicts.map(({ path }) => shownPath(path)).join(", ")}.`;
+      told.push(`Neovim ended in the middle of ${title}. It is complete now.${left}`);
+    },
+  );
+  return done.ok ? told : [...told, `A change to your files is half done: ${done.error.message}.`];
+}
+
+function chosen(
+  own: readonly TurnRecord[],
+  text: string,
+  { row, scope }: UndoRequest,
+): Result<readonly TurnRecord[], Failure> {
+  const isLeft = ({ before, after, undoneBy }: TurnRecord) =>
+    undoneBy === undefined && after !== undefined && after !== before;
+  const at = row === undefined ? own.findLast(isLeft) : turnAt(text, row, own);
+  if (at === undefined) return err(NOTHING_TO_UNDO);
+  const turns = scope === "turn" ? [at] : own.slice(own.indexOf(at));
+  const left = turns.filter(isLeft);
+  if (left.length > 0) return ok(left);
+  const message =
+    at.undoneBy === undefined
+      ? `Codex changed no files in answer to ${queryOf(at)}.`
+      : `The changes in answer to ${queryOf(at)} were taken back already.`;
+  return err({ kind: "nothing", message });
+}
+
+async function make(
+  changes: ProjectChanges,
+  change: Omit<Change, "type" | "id" | "atMs" | "before" | "after" | "paths">,
+  title: string,
+  sets: readonly ChangeSet[],
+): Promise<Result<Restored, Failure>> {
+  const made = await changes.restorer.change({
+    ...{ title, sets, note: change, signal: new AbortController().signal },
+    record: ({ id, before, after, done }) =>
+      changes.log.change({
+        ...{ ...change, id, atMs: Date.now(), before: before.commit, after: after.commit },
+        paths: done.map(({ path }) => shownPath(path)),
+      }),
+  });
+  return made.ok ? made : failed(made.error.message);
+}
+
+/** Other conversations whose turns ran while these did: their changes of that time went along. */
+function atTheSameTime(
+  turns: readonly TurnRecord[],
+  all: readonly TurnRecord[],
+): readonly string[] {
+  const chats = all.filter((other) =>
+    turns.some(
+      (turn) =>
+        other.chat !== turn.chat &&
+        other.beganMs < (turn.endedMs ?? Number.POSITIVE_INFINITY) &&
+        (other.endedMs ?? Number.POSITIVE_INFINITY) > turn.beganMs,
+    ),
+  );
+  return [...new Set(chats.map(({ chat }) => chat))];
+}
+
+async function answerOf(
+  { root, versions }: ProjectChanges,
+  { done, conflicts }: Restored,
+  turns: readonly TurnRecord[],
+  others: readonly string[],
+): Promise<Answer> {
+  const wanted = conflicts.flatMap((each) => each.wanted?.oid ?? []);
+  const paths = await versions.put(wanted);
+  return {
+    queries: turns.map(queryOf),
+    files: done.map((step) => ({ path: `${root}/${shownPath(step.path)}`, change: kindOf(step) })),
+    conflicts: conflicts.map((each) => ({
+      path: `${root}/${shownPath(each.path)}`,
+      why: whyOf(each),
+      wanted: paths.get(each.wanted?.oid ?? ""),
+    })),
+    others: [...others],
+  };
+}
+
+function kindOf({ from, to }: Step): "created" | "deleted" | "changed" {
+  if (from === undefined) return "created";
+  return to === undefined ? "deleted" : "changed";
+}
+
+/** Completes "was left as it is: ". */
+function whyOf({ why, code, wanted }: Conflict): string {
+  switch (why) {
+    case "changed":
+      return wanted === undefined ? "it was changed since" : "the same lines were changed since";
+    case "not_text":
+      return "it was changed since, and is not text";
+    case "in_the_way":
+      return "something else has its name now";
+    case "just_now":
+      return "it was changed in this moment";
+    case "failed":
+      return `it could not be written (${code ?? "unknown"})`;
+    default:
+      return why satisfies never;
+  }
+}
+
+function failed(message: string): Result<never, Failure> {
+  return err({ kind: "changes", message: `The project's files cannot be restored: ${message}.` });
+}

@@ -1,0 +1,7 @@
+/**
+ * The project's files: their paths as bytes, and the rooms for the agent's git, for checkpoints, for
+ * restoring them, and for the watch over files that the host runs.
+ *
+ * It must not know the sandbox's engine, Codex or the editor.
+ */
+export { shownPath } from "./byte-path.ts";
