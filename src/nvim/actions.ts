@@ -197,6 +197,32 @@ const Changes = z
   })
   .meta({ id: "Changes" });
 
+/** The name of a checkpoint. */
+const Commit40 = z.string().regex(/^[0-9a-f]{40}$/);
+
+/** Lines that differ, as vim.diff() counts them: the first line, 1-based, and how many. */
+const Hunk = z.object({
+  left: z.tuple([z.int(), z.int()]),
+  right: z.tuple([z.int(), z.int()]),
+});
+
+const NewLeft = z
+  .object({ left: z.string().describe("the checkpoint to compare with from now on") })
+  .meta({ id: "NewLeft" });
+
+/** A comment on lines of a file, for Codex. */
+const Comment = z
+  .object({
+    id: z.string(),
+    path: z.string(),
+    side: z.enum(["left", "right"]).describe("the file before the change, or as it is"),
+    first: z.int().describe("1-based"),
+    last: z.int(),
+    code: z.array(z.string()).describe("these lines when the comment was written"),
+    text: z.string(),
+  })
+  .meta({ id: "Comment" });
+
 const Undone = z
   .object({
     queries: z.array(z.string()).describe("the turns, by the beginning of their queries, quoted"),
@@ -272,15 +298,39 @@ export const actions = {
           "since the turn at the row, the conversation's beginning, or its turn of this number",
         ),
       row: z.int().nonnegative().optional().describe("absent: the last turn that changed anything"),
+      quick: z
+        .boolean()
+        .default(false)
+        .describe("compares with the last checkpoint, without looking at the files again"),
     }),
     result: Changes,
   },
   "changes/file": {
-    params: z.object({ left: z.string().regex(/^[0-9a-f]{40}$/), path: z.string() }),
+    params: z.object({ left: Commit40, path: z.string() }),
     result: z
       .object({ content: z.string().optional().describe("a file with the content it had") })
       .meta({ id: "FileBefore" }),
   },
+  "changes/accept": {
+    params: z.object({
+      left: Commit40,
+      files: z.array(
+        z.object({
+          path: z.string(),
+          hunks: z.array(Hunk).optional().describe("absent: the whole file"),
+          sha256: z.string().optional().describe("of the file that the hunks were found in"),
+        }),
+      ),
+    }),
+    result: NewLeft,
+  },
+  "changes/unaccept": { params: NoParams, result: NewLeft },
+  "changes/reject": {
+    params: z.object({ left: Commit40, paths: z.array(z.string()) }),
+    result: Undone,
+  },
+  "comments/list": { params: NoParams, result: z.array(Comment) },
+  "comments/set": { params: z.object({ comments: z.array(Comment) }), result: Done },
   "changes/undo": {
     params: z.object({
       row: z.int().nonnegative().optional(),
