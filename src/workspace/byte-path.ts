@@ -9,7 +9,7 @@ export function bytesOf(path: string): Buffer {
 }
 
 /** The path as one character for each byte, from an ordinary string. */
-export function pathOf(text: string): string {
+export function bytePath(text: string): string {
   return Buffer.from(text).toString("latin1");
 }
 

@@ -4,4 +4,4 @@
  *
  * It must not know the sandbox's engine, Codex or the editor.
  */
-export { shownPath } from "./byte-path.ts";
+export { bytePath, shownPath } from "./byte-path.ts";

@@ -152,6 +152,17 @@ local subcommands = {
       with_chat("codex-chat.commands.query.fork", "revert")
     end,
   },
+  undo = {
+    complete = { "turn", "since" },
+    run = function(_, rest)
+      with_chat("codex-chat.commands.undo", "undo", rest)
+    end,
+  },
+  redo = {
+    run = function()
+      with_chat("codex-chat.commands.undo", "redo")
+    end,
+  },
   compact = {
     run = function()
       local chat = here()

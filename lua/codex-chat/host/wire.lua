@@ -57,6 +57,15 @@
 ---@field files codex-chat.ChangedFile[]
 ---@field unknown string[] files that changed, and whose content is not on record
 
+---@class (exact) codex-chat.Comment
+---@field id string
+---@field path string
+---@field side "left"|"right" the file before the change, or as it is
+---@field first integer 1-based
+---@field last integer
+---@field code string[] these lines when the comment was written
+---@field text string
+
 ---@class (exact) codex-chat.Commit
 ---@field oid string
 ---@field ref string
@@ -222,6 +231,9 @@
 ---@field name string
 ---@field state string
 ---@field tools string[]
+
+---@class (exact) codex-chat.NewLeft
+---@field left string the checkpoint to compare with from now on
 
 ---@class (exact) codex-chat.OldImages
 ---@field count integer
@@ -484,10 +496,22 @@
 ---@class (exact) codex-chat.ChangesListParams
 ---@field since? "turn"|"all"|integer since the turn at the row, the conversation's beginning, or its turn of this number
 ---@field row? integer absent: the last turn that changed anything
+---@field quick? boolean compares with the last checkpoint, without looking at the files again
 
 ---@class (exact) codex-chat.ChangesFileParams
 ---@field left string
 ---@field path string
+
+---@class (exact) codex-chat.ChangesAcceptParams
+---@field left string
+---@field files { path: string, hunks?: { left: any[], right: any[] }[], sha256?: string }[]
+
+---@class (exact) codex-chat.ChangesRejectParams
+---@field left string
+---@field paths string[]
+
+---@class (exact) codex-chat.CommentsSetParams
+---@field comments codex-chat.Comment[]
 
 ---@class (exact) codex-chat.ChangesUndoParams
 ---@field row? integer
@@ -546,6 +570,14 @@
 ---@alias codex-chat.ChangesListResult codex-chat.Changes
 
 ---@alias codex-chat.ChangesFileResult codex-chat.FileBefore
+
+---@alias codex-chat.ChangesAcceptResult codex-chat.NewLeft
+
+---@alias codex-chat.ChangesUnacceptResult codex-chat.NewLeft
+
+---@alias codex-chat.ChangesRejectResult codex-chat.Undone
+
+---@alias codex-chat.CommentsListResult codex-chat.Comment[]
 
 ---@alias codex-chat.ChangesUndoResult codex-chat.Undone
 
@@ -621,6 +653,11 @@
 ---| "commits/log"
 ---| "changes/list"
 ---| "changes/file"
+---| "changes/accept"
+---| "changes/unaccept"
+---| "changes/reject"
+---| "comments/list"
+---| "comments/set"
 ---| "changes/undo"
 ---| "changes/redo"
 ---| "sandbox/status"

@@ -6,4 +6,5 @@
  */
 export { fileBefore, listChanges } from "./list.ts";
 export { ProjectChanges } from "./project-changes.ts";
-export { recover, redo, undo } from "./undo.ts";
+export { accept, unaccept } from "./review.ts";
+export { recover, redo, reject, undo } from "./undo.ts";

@@ -1,13 +1,18 @@
 import type { ActionParams, ActionResult } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
-import { countLines, type FileChange } from "../../workspace/checkpoints/index.ts";
+import {
+  type CheckpointError,
+  countLines,
+  type FileChange,
+} from "../../workspace/checkpoints/index.ts";
 import { shownPath } from "../../workspace/index.ts";
 import type { Failure } from "../failure.ts";
+import { baselineSince } from "./baseline.ts";
+import { type ChatPlace, ownOf } from "./chat-place.ts";
 import { queryOf } from "./news.ts";
 import type { ProjectChanges } from "./project-changes.ts";
 import { turnAt } from "./turn-at.ts";
-import type { TurnRecord } from "./turn-log.ts";
-import type { ChatPlace } from "./undo.ts";
+import type { TurnHistory, TurnRecord } from "./turn-log.ts";
 
 type Changes = ActionResult<"changes/list">;
 type Since = ActionParams<"changes/list">;
@@ -18,23 +23,24 @@ export async function listChanges(
   place: ChatPlace,
   since: Since,
 ): Promise<Result<Changes, Failure>> {
-  const { turns } = await changes.turnsOf(place);
-  const from = startOf(turns, place.text, since);
+  const history = await changes.log.read();
+  const from = startOf(ownOf(history.turns, place), place.text, since);
   if (!from.ok) return from;
-  const now = await changes.checkpoints.take({ signal: new AbortController().signal });
+  const now = await nowOf(changes, history, since.quick);
   if (!now.ok) return failed(now.error.message);
-  const { before } = from.value.turn;
-  const set = await changes.compare(before, now.value.commit);
+  const left = await baselineSince(changes, history, from.value.turn, now.value);
+  if (!left.ok) return failed(left.error.message);
+  const set = await changes.compare(left.value, now.value);
   if (!set.ok) return failed(set.error.message);
   const shadow = await changes.checkpoints.shadow();
-  const counts = await countLines(shadow, before, now.value.commit);
+  const counts = await countLines(shadow, left.value, now.value);
   if (!counts.ok) return failed(counts.error.message);
   const oldNames = new Map(set.value.renames.map(({ path, newPath }) => [newPath, path]));
   const gone = new Set(set.value.renames.map(({ path }) => path));
   const at = (path: string) => `${changes.root}/${shownPath(path)}`;
   return ok({
     title: from.value.title,
-    left: before,
+    left: left.value,
     files: set.value.files
       .filter(({ path }) => !gone.has(path))
       .map((file) => {
@@ -64,6 +70,18 @@ export async function fileBefore(
   if (oid === undefined) return ok({});
   const content = (await versions.put([oid])).get(oid);
   return content === undefined ? failed("the content is not on record") : ok({ content });
+}
+
+/** The files as they are, or as they were after the last turn. */
+async function nowOf(
+  { checkpoints }: ProjectChanges,
+  { turns }: TurnHistory,
+  isQuick: boolean,
+): Promise<Result<string, CheckpointError>> {
+  const last = isQuick ? turns.at(-1)?.after : undefined;
+  if (last !== undefined) return ok(last);
+  const taken = await checkpoints.take({ signal: new AbortController().signal });
+  return taken.ok ? ok(taken.value.commit) : taken;
 }
 
 type Start = { readonly turn: TurnRecord; readonly title: string };

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { ChatEvent } from "../../chat/index.ts";
 import type { Log } from "../../log.ts";
@@ -10,13 +10,20 @@ import {
   Checkpoints,
   compareCheckpoints,
   reversed,
+  type TreeFile,
 } from "../../workspace/checkpoints/index.ts";
-import { isRunningProcess, ownProcess, Restorer } from "../../workspace/restore/index.ts";
+import {
+  isRunningProcess,
+  ownProcess,
+  planChanges,
+  Restorer,
+} from "../../workspace/restore/index.ts";
 import { type Failure, STOPPED } from "../failure.ts";
 import type { HookedTurn, TurnHook } from "../hooks/index.ts";
+import { CommentStore } from "./comments.ts";
 import { excludesOf } from "./excludes.ts";
 import { newsText } from "./news.ts";
-import { TurnLog, type TurnRecord } from "./turn-log.ts";
+import { TurnLog } from "./turn-log.ts";
 import { Versions } from "./versions.ts";
 
 /** What the record of a project's changes is made from. */
@@ -42,9 +49,12 @@ export class ProjectChanges implements TurnHook {
   readonly checkpoints: Checkpoints;
   readonly restorer: Restorer;
   readonly log: TurnLog;
+  readonly comments: CommentStore;
   readonly versions: Versions;
   readonly root: string;
   readonly #running = new Map<string, Running>();
+  readonly #compared = new Map<string, ChangeSet>();
+  readonly #derived = new Map<string, string>();
   readonly #news = new Map<string, string>();
   /** A first scan reads all files; the ones after it only those that changed. */
   #isWarm = false;
@@ -63,6 +73,7 @@ export class ProjectChanges implements TurnHook {
     this.restorer = new Restorer(root, this.checkpoints, dir);
     this.versions = new Versions(dir, () => this.checkpoints.shadow());
     this.log = new TurnLog(join(dir, "turns.jsonl"));
+    this.comments = new CommentStore(dir);
   }
 
   /** A turn will come: reads the project's files, if no checkpoint was taken yet. */
@@ -113,23 +124,53 @@ export class ProjectChanges implements TurnHook {
     this.#news.delete(thread);
   }
 
-  /** Turns of a conversation, by its file or its thread, in the order in which they began. */
-  async turnsOf(place: Pick<HookedTurn, "path"> & { threadId: string | undefined }) {
-    const { turns, changes } = await this.log.read();
-    const isOwn = ({ thread, chat }: { thread: string; chat: string }) =>
-      chat === place.path || thread === place.threadId;
-    return { all: turns, turns: turns.filter(isOwn), changes: changes.filter(isOwn) };
-  }
-
-  /** What a turn changed; undefined where it has not ended. Rejects with the signal's reason. */
-  async changesOf(turn: TurnRecord): Promise<Result<ChangeSet, CheckpointError> | undefined> {
-    return turn.after === undefined ? undefined : this.compare(turn.before, turn.after);
-  }
-
   /** Compares two checkpoints. */
   async compare(one: string, other: string): Promise<Result<ChangeSet, CheckpointError>> {
+    const key = `${one} ${other}`;
+    const known = this.#compared.get(key);
+    if (known !== undefined) return ok(known);
     const compared = await compareCheckpoints(await this.checkpoints.shadow(), one, other);
-    return compared.ok ? compared : failed(compared.error.message);
+    if (!compared.ok) return failed(compared.error.message);
+    remember(this.#compared, key, compared.value);
+    return compared;
+  }
+
+  /** A checkpoint with changes made to it, as far as they fit. */
+  async withChanges(
+    commit: string,
+    sets: readonly ChangeSet[],
+  ): Promise<Result<string, CheckpointError>> {
+    const files = sets.map((set) => set.files.map(({ path, from, to }) => [path, from, to]));
+    const key = createHash("sha256")
+      .update(JSON.stringify([commit, files]))
+      .digest("hex");
+    const known = this.#derived.get(key);
+    if (known !== undefined) return ok(known);
+    const shadow = await this.checkpoints.shadow();
+    const tree = await shadow.tree(commit);
+    if (!tree.ok) return failed(tree.error.message);
+    const plan = await planChanges(shadow, tree.value, sets);
+    if (!plan.ok) return failed(plan.error.message);
+    const { steps, merged } = plan.value;
+    const changes = new Map(steps.map(({ path, to }) => [path, to]));
+    const derived =
+      changes.size === 0 ? ok(commit) : await this.derive(commit, changes, merged.values());
+    if (derived.ok) remember(this.#derived, key, derived.value);
+    return derived;
+  }
+
+  /** A checkpoint with these files in the place of its own. */
+  async derive(
+    commit: string,
+    changes: ReadonlyMap<string, TreeFile | undefined>,
+    contents: Iterable<Buffer>,
+  ): Promise<Result<string, CheckpointError>> {
+    const tree = await (await this.checkpoints.shadow()).treeName(commit);
+    if (!tree.ok) return failed(tree.error.message);
+    const base = { commit, tree: tree.value };
+    const signal = new AbortController().signal;
+    const derived = await this.checkpoints.derive(base, changes, contents, signal);
+    return derived.ok ? ok(derived.value.commit) : failed(derived.error.message);
   }
 
   /** What undoes the difference between two checkpoints. */
@@ -184,6 +225,15 @@ export class ProjectChanges implements TurnHook {
   #take(): Promise<Begun> {
     return this.checkpoints.take({ signal: new AbortController().signal });
   }
+}
+
+/** How many results are kept; checkpoints never change, so none of them gets old. */
+const MAX_KEPT = 200;
+
+function remember<T>(kept: Map<string, T>, key: string, value: T): void {
+  kept.set(key, value);
+  const [oldest] = kept.keys();
+  if (kept.size > MAX_KEPT && oldest !== undefined) kept.delete(oldest);
 }
 
 function failed(message: string): Result<never, CheckpointError> {

@@ -44,7 +44,24 @@ const Change = z.object({
 });
 export type Change = Readonly<z.infer<typeof Change>>;
 
-const Line = z.discriminatedUnion("type", [Begin, End, Change]);
+/**
+ * A change that is not Codex's to answer for any more: the user has accepted it, or has made it. The
+ * checkpoints differ in that change alone.
+ */
+const Settle = z.object({
+  type: z.literal("settle"),
+  id: z.string(),
+  why: z.enum(["accepted", "own"]),
+  atMs: z.number(),
+  from: z.string(),
+  to: z.string(),
+});
+export type Settle = Readonly<z.infer<typeof Settle>>;
+
+/** The user takes such a line back. */
+const Unsettle = z.object({ type: z.literal("unsettle"), of: z.string() });
+
+const Line = z.discriminatedUnion("type", [Begin, End, Change, Settle, Unsettle]);
 type Line = z.infer<typeof Line>;
 
 /** A turn and what it changed. */
@@ -68,6 +85,7 @@ export type TurnHistory = {
   /** In the order in which they began. */
   readonly turns: readonly TurnRecord[];
   readonly changes: readonly Change[];
+  readonly settled: readonly Settle[];
 };
 
 type Began = Omit<z.infer<typeof Begin>, "type" | "queries"> & {
@@ -101,12 +119,24 @@ export class TurnLog {
     return this.#append({ type: "change", ...change });
   }
 
+  settle(settle: Omit<Settle, "type">): Promise<void> {
+    return this.#append({ type: "settle", ...settle });
+  }
+
+  unsettle(of: string): Promise<void> {
+    return this.#append({ type: "unsettle", of });
+  }
+
   async read(): Promise<TurnHistory> {
     const text = await readFile(this.#path, "utf8").catch(() => "");
-    const turns = new Map<string, TurnRecord>();
-    const changes = new Map<string, Change>();
-    for (const line of linesOf(text)) add(line, turns, changes);
-    return { turns: [...turns.values()], changes: [...changes.values()] };
+    const found: Found = { turns: new Map(), changes: new Map(), settled: new Map() };
+    for (const line of linesOf(text)) add(line, found);
+    const { turns, changes, settled } = found;
+    return {
+      turns: [...turns.values()],
+      changes: [...changes.values()],
+      settled: [...settled.values()],
+    };
   }
 
   async #append(line: Line): Promise<void> {
@@ -116,7 +146,13 @@ export class TurnLog {
   }
 }
 
-function add(line: Line, turns: Map<string, TurnRecord>, changes: Map<string, Change>): void {
+type Found = {
+  readonly turns: Map<string, TurnRecord>;
+  readonly changes: Map<string, Change>;
+  readonly settled: Map<string, Settle>;
+};
+
+function add(line: Line, { turns, changes, settled }: Found): void {
   switch (line.type) {
     case "begin": {
       const { turn: id, thread, chat, queries, atMs, before, process } = line;
@@ -142,6 +178,12 @@ function add(line: Line, turns: Map<string, TurnRecord>, changes: Map<string, Ch
       }
       break;
     }
+    case "settle":
+      settled.set(line.id, line);
+      break;
+    case "unsettle":
+      settled.delete(line.of);
+      break;
     default:
       line satisfies never;
   }

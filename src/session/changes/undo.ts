@@ -1,20 +1,15 @@
-import type { ActionResult } from "../../nvim/index.ts";
+import type { ActionParams, ActionResult } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { ChangeSet } from "../../workspace/checkpoints/index.ts";
-import { shownPath } from "../../workspace/index.ts";
+import { bytePath, shownPath } from "../../workspace/index.ts";
 import type { Conflict, Restored, Step } from "../../workspace/restore/index.ts";
 import type { Failure } from "../failure.ts";
+import { baselineOf } from "./baseline.ts";
+import { type ChatPlace, ownOf } from "./chat-place.ts";
 import { queryOf } from "./news.ts";
 import type { ProjectChanges } from "./project-changes.ts";
 import { turnAt } from "./turn-at.ts";
 import type { Change, TurnRecord } from "./turn-log.ts";
-
-/** A conversation whose changes are asked for. */
-export type ChatPlace = {
-  readonly path: string;
-  readonly threadId: string | undefined;
-  readonly text: string;
-};
 
 /** Which turns are taken back. */
 export type UndoRequest = {
@@ -30,6 +25,11 @@ const NOTHING_TO_UNDO: Failure = {
   kind: "nothing",
   message: "Codex has changed no files in this conversation that could be taken back.",
 };
+const NOT_ON_RECORD: Failure = {
+  kind: "nothing",
+  message: "Nothing is on record of the turn at the cursor.",
+  fix: "Put the cursor into the prompt to take back the last turn that changed files.",
+};
 const NOTHING_TO_REDO: Failure = {
   kind: "nothing",
   message: "Nothing was taken back in this conversation that could be brought back.",
@@ -41,26 +41,29 @@ export async function undo(
   place: ChatPlace,
   request: UndoRequest,
 ): Promise<Result<Answer, Failure>> {
-  const { turns, all } = await changes.turnsOf(place);
-  const wanted = chosen(turns, place.text, request);
+  const history = await changes.log.read();
+  const wanted = chosen(ownOf(history.turns, place), place.text, request);
   if (!wanted.ok) return wanted;
   const sets: ChangeSet[] = [];
   // The last one first.
-  for (const { before, after } of [...wanted.value].reverse()) {
-    const set = await changes.reverse(before, after ?? before);
+  for (const turn of [...wanted.value].reverse()) {
+    const before = await baselineOf(changes, history, turn);
+    if (!before.ok) return failed(before.error.message);
+    const set = await changes.reverse(before.value, turn.after ?? before.value);
     if (!set.ok) return failed(set.error.message);
     sets.push(set.value);
   }
-  const names = wanted.value.map(queryOf).join(", ");
   const change = {
     kind: "undo",
     thread: wanted.value.at(-1)?.thread ?? "",
     chat: place.path,
     turns: wanted.value.map(({ id }) => id),
   } as const;
-  const done = await make(changes, change, `taking back ${names}`, sets);
+  const done = await make(changes, change, `taking back ${namesOf(wanted.value)}`, sets);
   if (!done.ok) return done;
-  return ok(await answerOf(changes, done.value, wanted.value, atTheSameTime(wanted.value, all)));
+  return ok(
+    await answerOf(changes, done.value, wanted.value, atTheSameTime(wanted.value, history.turns)),
+  );
 }
 
 /** Brings back what was taken back last. */
@@ -68,19 +71,38 @@ export async function redo(
   changes: ProjectChanges,
   place: ChatPlace,
 ): Promise<Result<Answer, Failure>> {
-  const history = await changes.turnsOf(place);
-  const undone = history.changes.findLast(({ id }) =>
-    history.turns.some(({ undoneBy }) => undoneBy === id),
-  );
+  const { turns: all, changes: made } = await changes.log.read();
+  const own = ownOf(made, place);
+  const isRedone = (id: string) => own.some(({ of }) => of === id);
+  const undone = own.findLast(({ kind, id }) => kind === "undo" && !isRedone(id));
   if (undone === undefined) return err(NOTHING_TO_REDO);
   const set = await changes.reverse(undone.before, undone.after);
   if (!set.ok) return failed(set.error.message);
-  const turns = history.turns.filter(({ undoneBy }) => undoneBy === undone.id);
+  const turns = all.filter(({ id }) => undone.turns.includes(id));
   const { thread, chat, id: of } = undone;
   const change = { kind: "redo", thread, chat, of, turns: turns.map(({ id }) => id) } as const;
-  const names = turns.map(queryOf).join(", ");
-  const done = await make(changes, change, `bringing back ${names}`, [set.value]);
+  const done = await make(changes, change, `bringing back ${namesOf(turns)}`, [set.value]);
   return done.ok ? ok(await answerOf(changes, done.value, turns, [])) : done;
+}
+
+/** Puts files back as they were in a checkpoint; `redo` brings them back. */
+export async function reject(
+  changes: ProjectChanges,
+  { path: chat, threadId: thread = "" }: ChatPlace,
+  { left, paths }: ActionParams<"changes/reject">,
+): Promise<Result<Answer, Failure>> {
+  const now = await changes.checkpoints.take({ signal: new AbortController().signal });
+  if (!now.ok) return failed(now.error.message);
+  const set = await changes.reverse(left, now.value.commit);
+  if (!set.ok) return failed(set.error.message);
+  const wanted = new Set(paths.map((path) => bytePath(path.slice(changes.root.length + 1))));
+  const renames = set.value.renames.filter(({ path }) => wanted.has(path));
+  for (const { newPath } of renames) wanted.add(newPath);
+  const files = set.value.files.filter(({ path }) => wanted.has(path));
+  const only = { ...set.value, files, renames, emptyDirs: { from: [], to: [] } };
+  const change = { kind: "undo", thread, chat, turns: [] } as const;
+  const done = await make(changes, change, "rejecting changes", [only]);
+  return done.ok ? ok(await answerOf(changes, done.value, [], [])) : done;
 }
 
 /** Completes what a host that died had begun; gives a sentence for each. */
@@ -110,7 +132,7 @@ function chosen(
   const isLeft = ({ before, after, undoneBy }: TurnRecord) =>
     undoneBy === undefined && after !== undefined && after !== before;
   const at = row === undefined ? own.findLast(isLeft) : turnAt(text, row, own);
-  if (at === undefined) return err(NOTHING_TO_UNDO);
+  if (at === undefined) return err(row === undefined ? NOTHING_TO_UNDO : NOT_ON_RECORD);
   const turns = scope === "turn" ? [at] : own.slice(own.indexOf(at));
   const left = turns.filter(isLeft);
   if (left.length > 0) return ok(left);
@@ -121,9 +143,18 @@ function chosen(
   return err({ kind: "nothing", message });
 }
 
+/** Turns by their queries; a rejection has none. */
+function namesOf(turns: readonly TurnRecord[]): string {
+  return turns.length === 0 ? "rejected changes" : turns.map(queryOf).join(", ");
+}
+
+type ChangeMade = Omit<Change, "type" | "id" | "atMs" | "before" | "after" | "paths" | "turns"> & {
+  readonly turns: readonly string[];
+};
+
 async function make(
   changes: ProjectChanges,
-  change: Omit<Change, "type" | "id" | "atMs" | "before" | "after" | "paths">,
+  change: ChangeMade,
   title: string,
   sets: readonly ChangeSet[],
 ): Promise<Result<Restored, Failure>> {
@@ -131,7 +162,14 @@ async function make(
     ...{ title, sets, note: change, signal: new AbortController().signal },
     record: ({ id, before, after, done }) =>
       changes.log.change({
-        ...{ ...change, id, atMs: Date.now(), before: before.commit, after: after.commit },
+        ...{
+          ...change,
+          turns: [...change.turns],
+          id,
+          atMs: Date.now(),
+          before: before.commit,
+          after: after.commit,
+        },
         paths: done.map(({ path }) => shownPath(path)),
       }),
   });

@@ -85,6 +85,7 @@ function conversation(hears: boolean) {
     flushEarlyNotifications() {},
     turnHooks: [],
     network: { expectTurn: () => {} },
+    changes: { news: () => undefined, newsTaken: () => {} },
     emit() {},
     filesChanged() {},
   };

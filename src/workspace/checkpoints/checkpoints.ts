@@ -3,7 +3,7 @@ import { realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { GitError } from "../../git.ts";
 import { err, ok, type Result } from "../../result.ts";
-import { pathOf } from "../byte-path.ts";
+import { bytePath } from "../byte-path.ts";
 import { type CheckpointCommit, FastImport, type StoredCheckpoint } from "./fast-import.ts";
 import { ignoredPaths } from "./ignore-rules.ts";
 import { type Scan, ScanFailure, type ScanOptions, scanProject } from "./scan.ts";
@@ -101,7 +101,7 @@ export class Checkpoints {
     importer: FastImport,
     { signal, onProgress }: TakeOptions,
   ): Promise<Result<Checkpoint, CheckpointError>> {
-    const root = pathOf(await realpath(this.#options.root));
+    const root = bytePath(await realpath(this.#options.root));
     const rules = await this.#putExcludes(shadow);
     const earlier = await this.#earlier(shadow);
     const scan = await scanProject({
@@ -188,7 +188,7 @@ export class Checkpoints {
   }
 
   #foreign(root: string): ReadonlySet<string> {
-    const paths = [this.#options.dir, ...this.#options.foreign()].map(pathOf);
+    const paths = [this.#options.dir, ...this.#options.foreign()].map(bytePath);
     const inside = paths.filter((path) => path.startsWith(`${root}/`));
     return new Set(inside.map((path) => path.slice(root.length + 1)));
   }

@@ -89,6 +89,12 @@ export class ShadowRepository {
     return ok(parsed.success ? parsed.data : EMPTY_MANIFEST);
   }
 
+  /** The name of a checkpoint's tree. */
+  async treeName(commit: string): Promise<Result<string, GitError>> {
+    const named = await this.run({ args: ["rev-parse", "--verify", `${commit}^{tree}`] });
+    return named.ok ? ok(named.value.toString("utf8").trim()) : named;
+  }
+
   /** Contents by their names; those that are not there are absent. */
   async read(oids: Iterable<string>): Promise<Result<ReadonlyMap<string, Buffer>, GitError>> {
     const wanted = [...new Set(oids)];

@@ -6,4 +6,5 @@
  */
 export type { Conflict, Step } from "./change.ts";
 export { isRunningProcess, ownProcess } from "./journal.ts";
+export { planChanges } from "./plan.ts";
 export { type Restored, Restorer } from "./restore.ts";

@@ -1,7 +1,7 @@
 import { realpath } from "node:fs/promises";
 import type { GitError } from "../../git.ts";
 import { err, ok, type Result } from "../../result.ts";
-import { pathOf } from "../byte-path.ts";
+import { bytePath } from "../byte-path.ts";
 import type {
   ChangeSet,
   Checkpoint,
@@ -119,7 +119,7 @@ export class Restorer {
     const oids = entry.steps.flatMap(({ to }) => (to === undefined ? [] : [to.oid]));
     const contents = await shadow.read(oids);
     if (!contents.ok) return failed(contents.error);
-    const root = pathOf(await realpath(this.#root));
+    const root = bytePath(await realpath(this.#root));
     const options = { root, contents: contents.value, draft: `.codex-chat-${entry.id}-` };
     const steps = entry.steps.map(({ path, from, to, mode }) => ({ path, from, to, mode }));
     removeDrafts(steps, options);

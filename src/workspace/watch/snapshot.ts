@@ -3,7 +3,7 @@ import type { BigIntStats, Dirent } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, resolve, sep } from "node:path";
 import { hasGitNames } from "../../git-layout.ts";
-import { bytesOf, joined, parentOf, pathOf } from "../byte-path.ts";
+import { bytePath, bytesOf, joined, parentOf } from "../byte-path.ts";
 import { partsOf } from "./manifest-fields.ts";
 import type { PathMatcher } from "./matcher.ts";
 import { OpenDirectory, UnreadableError } from "./open-directory.ts";
@@ -88,7 +88,7 @@ class Walk {
   constructor(options: SnapshotOptions) {
     this.#options = options;
     this.#bounds = { ...BOUNDS, ...options.bounds };
-    this.#root = pathOf(options.root);
+    this.#root = bytePath(options.root);
     this.#until = performance.now() + this.#bounds.ms;
   }
 

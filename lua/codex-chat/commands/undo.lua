@@ -1,0 +1,89 @@
+--- `:CodexChat undo` and `redo`: takes Codex's changes to the project's files back, and brings them back.
+local M = {}
+
+local action = require("codex-chat.host.request")
+local say = require("codex-chat.message")
+
+local api = vim.api
+
+local alone, since = "That turn alone", "That turn and all since"
+
+--- The row of the cursor, if it is at an earlier turn than the last.
+---@param chat codex-chat.Chat
+---@return integer? row 0-based
+local function earlier_row(chat)
+  if api.nvim_get_current_buf() ~= chat.buf then
+    return nil
+  end
+  local row = api.nvim_win_get_cursor(0)[1] - 1
+  local stop = require("codex-chat.buffer.blocks").prompt_row(chat)
+  for _, line in ipairs(api.nvim_buf_get_lines(chat.buf, row + 1, math.max(stop, row + 1), false)) do
+    if require("codex-chat.format").role_of(line) == "user" then
+      return row
+    end
+  end
+  return nil
+end
+
+---@param done codex-chat.Undone
+---@param verb string
+local function report(done, verb)
+  local count = #done.files
+  local parts = { ("%s: %d file%s"):format(verb, count, count == 1 and "" or "s") }
+  if #done.others > 0 then
+    parts[#parts + 1] = "another conversation worked at the same time, so its changes went along"
+  end
+  if #done.conflicts == 0 then
+    say.info(table.concat(parts, "; ") .. ".")
+    return
+  end
+  require("codex-chat.review.conflicts").show(done)
+end
+
+---@param chat codex-chat.Chat
+---@param name codex-chat.ActionName
+---@param params table
+---@param verb string
+local function run(chat, name, params, verb)
+  action.run(chat, name, params, function(done, err)
+    if err then
+      say.error(err)
+    else
+      report(done, verb)
+    end
+  end)
+end
+
+--- `:CodexChat undo [turn | since]`
+---@param chat codex-chat.Chat
+---@param word string
+function M.undo(chat, word)
+  if word ~= "" and word ~= "turn" and word ~= "since" then
+    say.error("`:CodexChat undo` takes `turn`, `since` or nothing.")
+    return
+  end
+  local row = earlier_row(chat)
+  local function undo(scope)
+    run(chat, "changes/undo", { row = row, scope = scope }, "taken back")
+  end
+  if word ~= "" or not row then
+    undo(word ~= "" and word or "turn")
+    return
+  end
+  vim.ui.select({ alone, since }, {
+    prompt = "Take back the changes of which turn?",
+    kind = "codex-chat-undo",
+  }, function(choice)
+    if choice then
+      undo(choice == alone and "turn" or "since")
+    end
+  end)
+end
+
+--- `:CodexChat redo`
+---@param chat codex-chat.Chat
+function M.redo(chat)
+  run(chat, "changes/redo", {}, "brought back")
+end
+
+return M
