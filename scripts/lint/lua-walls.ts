@@ -23,6 +23,8 @@ const ROOMS: readonly string[] = [
   ...["highlight", "ui", "approval"],
   // What goes into a query.
   ...["context", "tools", "prompt", "complete"],
+  // What Codex did to the files.
+  ...["review"],
   // The whole.
   ...["chat", "threads", "commands", "rpc"],
   // What others call.
