@@ -101,6 +101,16 @@ export const notifications = {
   }),
   /** The user has begun to type a query: the sandbox that it will need can start. */
   "sandbox/prepare": z.object({ buf: Buf }),
+  /** The user has saved a file of the project while a turn runs. */
+  "file/saved": z.object({
+    buf: Buf,
+    path: z.string().startsWith("/"),
+    before: z
+      .string()
+      .startsWith("/")
+      .optional()
+      .describe("a copy of the file from before; the host removes it. Absent: there was none"),
+  }),
   "turn/interrupt": z.object({ buf: Buf }),
   "turn/retry": z.object({ buf: Buf }),
   "approval/answer": z.object({

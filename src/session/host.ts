@@ -10,7 +10,7 @@ import { leaveOut } from "../programs.ts";
 import { ok } from "../result.ts";
 import { runAction } from "./actions/index.ts";
 import { Account, credentialLine, KeyRing, upstreamProxyOf } from "./auth/index.ts";
-import { recover } from "./changes/index.ts";
+import { noteSave, recover } from "./changes/index.ts";
 import { Conversation, type ProjectServices } from "./conversation/index.ts";
 import { LiveDocument } from "./document/index.ts";
 import { failureLine } from "./failure.ts";
@@ -36,6 +36,7 @@ const METHODS = [
   "turn/send",
   "query/edit",
   "sandbox/prepare",
+  "file/saved",
   "turn/interrupt",
   "turn/retry",
   "approval/answer",
@@ -134,6 +135,9 @@ export class Host {
         break;
       case "sandbox/prepare":
         conversation.prepare();
+        break;
+      case "file/saved":
+        await noteSave(conversation.host.changes, event.params);
         break;
       case "turn/interrupt":
         conversation.interrupt();

@@ -5,3 +5,4 @@
  * It must not know the sandbox's engine, Codex or the editor.
  */
 export { bytePath, shownPath } from "./byte-path.ts";
+export { ProjectDir } from "./project-dir.ts";

@@ -161,6 +161,7 @@ end
 ---@return codex-chat.Chat
 function M.attach(buf, project, text)
   text_of.set_options(buf)
+  require("codex-chat.chat.saves").watch()
   ---@type codex-chat.Chat
   local chat = {
     buf = buf,

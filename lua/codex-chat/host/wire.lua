@@ -432,6 +432,10 @@
 ---@field id string
 ---@field text? string absent if the query was deleted
 
+---@class (exact) codex-chat.FileSaved
+---@field path string
+---@field before? string a copy of the file from before; the host removes it. Absent: there was none
+
 ---@class (exact) codex-chat.ApprovalAnswer
 ---@field id string
 ---@field decision codex-chat.Decision
@@ -626,6 +630,7 @@
 ---| "turn/send"
 ---| "query/edit"
 ---| "sandbox/prepare"
+---| "file/saved"
 ---| "turn/interrupt"
 ---| "turn/retry"
 ---| "approval/answer"

@@ -5,6 +5,7 @@
  * It must not know how a turn runs, or how the editor shows a change.
  */
 export { fileBefore, listChanges } from "./list.ts";
+export { noteSave } from "./own-saves.ts";
 export { ProjectChanges } from "./project-changes.ts";
 export { accept, unaccept } from "./review.ts";
 export { recover, redo, reject, undo } from "./undo.ts";

@@ -1,10 +1,20 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { silentLog } from "../../log.ts";
+import type { ActionResult } from "../../nvim/index.ts";
 import { fileBefore, listChanges } from "./list.ts";
+import { noteSave } from "./own-saves.ts";
 import { ProjectChanges } from "./project-changes.ts";
 import { accept, unaccept } from "./review.ts";
 import { recover, redo, reject, undo } from "./undo.ts";
@@ -44,11 +54,11 @@ function project(files: Readonly<Record<string, string>> = {}) {
     again() {
       changes = open();
     },
-    async turn(work: () => void) {
+    async turn(work: () => void | Promise<void>) {
       const turn = { threadId: "t", path: place.path, queries: [`query ${++count}`] };
       expect(await changes.before(turn, signal)).toEqual({ ok: true, value: undefined });
       await changes.ready(turn);
-      work();
+      await work();
       return changes.after(turn);
     },
     async list(since: "turn" | "all" | number = "all") {
@@ -67,11 +77,7 @@ function project(files: Readonly<Record<string, string>> = {}) {
 }
 
 /** The names and line counts of a list. */
-function shown({
-  files,
-}: {
-  files: readonly { path: string; added?: number; removed?: number }[];
-}) {
+function shown({ files }: ActionResult<"changes/list">) {
   return files.map(({ path, added, removed }) => `${path.split("/").at(-1)} +${added} -${removed}`);
 }
 
@@ -186,6 +192,36 @@ describe("what the user rejects", () => {
     expect(shown(await own.list())).toEqual(["b.txt +1 -1"]);
     await redo(own.changes, own.place);
     expect(shown(await own.list())).toEqual(["a.txt +1 -1", "b.txt +1 -1", "new.txt +1 -0"]);
+  });
+});
+
+describe("what the user saves while a turn runs", () => {
+  it("is neither listed nor taken back", async () => {
+    const own = project({ "a.txt": LINES });
+    await own.turn(async () => {
+      own.write("a.txt", LINES.replace("two", "TWO"));
+      const before = join(own.root, "../copy");
+      copyFileSync(join(own.root, "a.txt"), before);
+      own.write("a.txt", own.read("a.txt").replace("nine", "9"));
+      await noteSave(own.changes, { path: join(own.root, "a.txt"), before });
+      own.write("mine.txt", "mine\n");
+      await noteSave(own.changes, { path: join(own.root, "mine.txt") });
+      own.write("a.txt", own.read("a.txt").replace("five", "FIVE"));
+      expect(existsSync(before)).toBe(false);
+    });
+    expect(shown(await own.list())).toEqual(["a.txt +2 -2"]);
+    await undo(own.changes, own.place, { scope: "turn" });
+    expect(own.read("a.txt")).toBe(LINES.replace("nine", "9"));
+    expect(own.read("mine.txt")).toBe("mine\n");
+  });
+
+  it("is nothing outside of the project", async () => {
+    const own = project({ "a.txt": "a\n" });
+    await own.turn(async () => {
+      own.write("../outside.txt", "secret\n");
+      await noteSave(own.changes, { path: join(own.root, "../outside.txt") });
+    });
+    expect(await own.changes.log.read()).toMatchObject({ settled: [] });
   });
 });
 

@@ -124,6 +124,13 @@ export class ProjectChanges implements TurnHook {
     this.#news.delete(thread);
   }
 
+  /** The checkpoint from before a turn that runs; undefined where none does. */
+  async runningSince(): Promise<string | undefined> {
+    const [running] = this.#running.values();
+    const begun = await running?.begun.catch(() => undefined);
+    return begun?.ok === true ? begun.value.commit : undefined;
+  }
+
   /** Compares two checkpoints. */
   async compare(one: string, other: string): Promise<Result<ChangeSet, CheckpointError>> {
     const key = `${one} ${other}`;

@@ -82,7 +82,7 @@ async function withHunks(
 }
 
 /** `left` with the lines of these hunks from `right`; lines are counted as in vim.diff(). */
-export function spliced(left: Buffer, right: Buffer, hunks: readonly Hunk[]): Buffer {
+function spliced(left: Buffer, right: Buffer, hunks: readonly Hunk[]): Buffer {
   const [old, fresh] = [linesOf(left), linesOf(right)];
   const parts: Buffer[] = [];
   let at = 0;

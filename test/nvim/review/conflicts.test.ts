@@ -42,7 +42,9 @@ describe.each(neovims)("files that an undo left as they were, on Neovim $name", 
     await nvim.command("cc 2");
     expect(await nvim.lines(0)).toEqual(["local x = 1 -- vim: set tw=33:", "local y = 2"]);
     expect(
-      await nvim.lua("return { vim.bo.filetype, vim.bo.textwidth, vim.bo.modifiable, vim.bo.buftype }"),
+      await nvim.lua(
+        "return { vim.bo.filetype, vim.bo.textwidth, vim.bo.modifiable, vim.bo.buftype }",
+      ),
     ).toEqual(["lua", 0, false, "nofile"]);
     expect(await nvim.messages()).toContain("2 files changed since");
   });
