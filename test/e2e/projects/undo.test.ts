@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, readFile, readlink, stat, writeFile } from "node
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { applyPatch, exec, message, reply } from "../../../src/offline/reply.ts";
-import { SLOW, share, WAIT } from "../support.ts";
+import { Gate, SLOW, share, until, WAIT } from "../support.ts";
 
 describe("the changes of a turn", SLOW, () => {
   const shared = share();
@@ -88,6 +88,26 @@ describe("the changes of a turn", SLOW, () => {
     await chat.until("one file, and left one that changed since.");
     const list = "return vim.fn.getqflist()";
     await expect.poll(() => chat.nvim.lua<unknown[]>(list), WAIT).not.toEqual([]);
+  });
+
+  it("are not those that the user saves meanwhile", async () => {
+    const { chat, model } = shared();
+    await writeFile(at("both.txt"), "one\ntwo\nthree\nfour\nfive\n");
+    const gate = new Gate();
+    model.answerInTurn(
+      reply(exec("sed -i s/one/ONE/ both.txt")),
+      reply(message("Changed; more to come."), until(gate)),
+    );
+    await chat.send("Shout the first line.");
+    await chat.until("Changed; more to come.");
+    await chat.nvim.command(`stopinsert | split ${at("both.txt")} | 5s/five/5/ | write | close`);
+    expect(await read("both.txt")).toBe("ONE\ntwo\nthree\nfour\n5\n");
+    gate.open();
+    await chat.waitForTurnEnd();
+    await chat.command("undo");
+    await notified("taken back: 1 file.");
+    expect(await read("both.txt")).toBe("one\ntwo\nthree\nfour\n5\n");
+    expect(await readdir(join(chat.projectDir, "checkpoints/saves"))).toEqual([]);
   });
 
   it("are those of an earlier turn where the cursor is", async () => {
