@@ -28,6 +28,7 @@ const Fork = z
     keep: z.int().describe("how many rows the new conversation begins with"),
     query: z.string().describe("what was asked there"),
     thread: z.string().optional().describe("absent if the new conversation is given its text"),
+    files: z.int().describe("how many files Codex has changed after that"),
     sent: z
       .object({ row: z.int(), end: z.int(), text: z.string().optional() })
       .meta({ id: "ForkedQuery" })
@@ -40,6 +41,7 @@ const Revert = z
   .object({
     from: z.int().describe("the first row that goes"),
     turns: z.int().describe("how many turns go"),
+    files: z.int().describe("how many files Codex has changed in them"),
     copy: z.string().optional().describe("the copy of the file, once confirmed"),
   })
   .meta({ id: "Revert" });

@@ -44,12 +44,16 @@ end
 ---@param name codex-chat.ActionName
 ---@param params table
 ---@param verb string
-local function run(chat, name, params, verb)
+---@param after? fun() called if it was done
+local function run(chat, name, params, verb, after)
   action.run(chat, name, params, function(done, err)
     if err then
       say.error(err)
-    else
-      report(done, verb)
+      return
+    end
+    report(done, verb)
+    if after then
+      after()
     end
   end)
 end
@@ -78,6 +82,14 @@ function M.undo(chat, word)
       undo(choice == alone and "turn" or "since")
     end
   end)
+end
+
+--- Takes back what Codex has changed since the turn at a row, that turn included.
+---@param chat codex-chat.Chat
+---@param row integer 0-based
+---@param after? fun() called if it was done
+function M.since(chat, row, after)
+  run(chat, "changes/undo", { row = row, scope = "since" }, "taken back", after)
 end
 
 --- `:CodexChat redo`

@@ -171,6 +171,7 @@
 ---@field keep integer how many rows the new conversation begins with
 ---@field query string what was asked there
 ---@field thread? string absent if the new conversation is given its text
+---@field files integer how many files Codex has changed after that
 ---@field sent? codex-chat.ForkedQuery the sent query at the row
 
 ---@class (exact) codex-chat.ForkedQuery
@@ -291,6 +292,7 @@
 ---@class (exact) codex-chat.Revert
 ---@field from integer the first row that goes
 ---@field turns integer how many turns go
+---@field files integer how many files Codex has changed in them
 ---@field copy? string the copy of the file, once confirmed
 
 ---@class (exact) codex-chat.SandboxStatus

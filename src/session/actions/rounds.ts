@@ -1,6 +1,7 @@
 import { linesOf } from "../../chat/format/index.ts";
 import type { ActionParams, ActionResult } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
+import { changedSince } from "../changes/index.ts";
 import type { Conversation } from "../conversation/index.ts";
 import { type Point, pointAt, textAfter } from "../document/index.ts";
 import { BUSY, type Failure } from "../failure.ts";
@@ -9,14 +10,29 @@ import type { ActionHandlers } from "./action.ts";
 
 /** Requests about a conversation's turns as a whole. */
 export const roundActions = {
-  "thread/fork": fork,
-  "thread/revert": revert,
+  "thread/fork": (conversation, params) =>
+    withFiles(conversation, fork(conversation, params), ({ keep }) => keep),
+  "thread/revert": (conversation, params) =>
+    withFiles(conversation, revert(conversation, params), ({ from }) => from),
   "thread/compact": compact,
   "thread/review": review,
 } satisfies Partial<ActionHandlers>;
 
-type Fork = ActionResult<"thread/fork">;
-type Revert = ActionResult<"thread/revert">;
+type Fork = Omit<ActionResult<"thread/fork">, "files">;
+type Revert = Omit<ActionResult<"thread/revert">, "files">;
+
+/** Adds how many files were changed in the turns from a row on: the user may take them back as well. */
+async function withFiles<T>(
+  { host, document, threadId }: Conversation,
+  answer: Promise<Result<T, Failure>>,
+  rowOf: (value: T) => number,
+): Promise<Result<T & { readonly files: number }, Failure>> {
+  const done = await answer;
+  if (!done.ok) return done;
+  const place = { path: document.path, threadId, text: document.text() };
+  const files = await changedSince(host.changes, place, rowOf(done.value));
+  return ok({ ...done.value, files });
+}
 
 /**
  * Copies the thread up to the row. If the thread does not know the place, or cannot be used, the

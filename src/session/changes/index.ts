@@ -8,4 +8,4 @@ export { fileBefore, listChanges } from "./list.ts";
 export { noteSave } from "./own-saves.ts";
 export { ProjectChanges } from "./project-changes.ts";
 export { accept, unaccept } from "./review.ts";
-export { recover, redo, reject, undo } from "./undo.ts";
+export { changedSince, recover, redo, reject, undo } from "./undo.ts";

@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -239,6 +240,26 @@ describe("a host that dies", () => {
     await undo(own.changes, own.place, { scope: "turn" });
     expect(await undo(own.changes, own.place, { scope: "turn" })).toMatchObject({ ok: true });
     expect(own.read("a.txt")).toBe("one\n");
+  });
+
+  it("in the middle of an undo has it completed, recorded and brought back", async () => {
+    const own = project({ "a.txt": "one\n" });
+    await own.turn(() => own.write("a.txt", "two\n"));
+    // The log of the undo cannot be written, as if the host had ended right before.
+    own.changes.log.change = () => Promise.reject(new Error("the host has ended"));
+    await expect(undo(own.changes, own.place, { scope: "turn" })).rejects.toThrow("has ended");
+    const journal = join(own.root, "../state/checkpoints/journal");
+    const [name = ""] = readdirSync(journal);
+    const entry = readFileSync(join(journal, name), "utf8");
+    writeFileSync(join(journal, name), entry.replace(/"process":"\d+ /, '"process":"999999 '));
+    own.again();
+    expect(await recover(own.changes)).toEqual([
+      'Neovim ended in the middle of taking back "query 1". It is complete now.',
+    ]);
+    expect(own.read("a.txt")).toBe("one\n");
+    expect(await redo(own.changes, own.place)).toMatchObject({ ok: true });
+    expect(own.read("a.txt")).toBe("two\n");
+    expect(await recover(own.changes)).toEqual([]);
   });
 
   it("leaves nothing to complete where it was not in the middle of an undo", async () => {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { turnAt } from "./turn-at.ts";
+import { turnAt, turnFrom } from "./turn-at.ts";
 import type { TurnRecord } from "./turn-log.ts";
 
 const record = (id: string, ...queries: string[]): TurnRecord => ({
@@ -53,4 +53,12 @@ it.each([
 
 it("takes the last turn below all answers", () => {
   expect(turnAt(TEXT, TEXT.split("\n").length, turns)?.id).toBe("2");
+});
+
+it.each([
+  ["---", "1"],
+  ["And this", "2"],
+  ["Make the second", undefined],
+])("finds the first turn from %j on", (text, id) => {
+  expect(turnFrom(TEXT, rowOf(text), turns)?.id).toBe(id);
 });

@@ -11,15 +11,31 @@ export function turnAt(
   row: number,
   turns: readonly TurnRecord[],
 ): TurnRecord | undefined {
+  return turns[placedIn(text, turns).findLast((each) => each.row <= row)?.turn ?? -1];
+}
+
+/** The first turn whose query stands at a row or below it; undefined where none does. */
+export function turnFrom(
+  text: string,
+  row: number,
+  turns: readonly TurnRecord[],
+): TurnRecord | undefined {
+  return turns[placedIn(text, turns).find((each) => each.row >= row)?.turn ?? -1];
+}
+
+/** The rows of the queries' headings that are on record, and the index of each one's turn. */
+function placedIn(
+  text: string,
+  turns: readonly TurnRecord[],
+): readonly { readonly row: number; readonly turn: number }[] {
   const sections = findSections(linesOf(text));
   const prompt = sections.at(-1);
   const queries = sections.filter((each) => each.role === "user" && each !== prompt);
-  const messages = turns.map(({ id, queries }) => ({
+  const messages = turns.map(({ id, queries: texts }) => ({
     id,
-    messages: [[queries.join("\n\n")]],
+    messages: [[texts.join("\n\n")]],
   }));
-  const placed = placeQueries(queries, messages);
-  const above = placed.filter(({ section, turn }) => section.row <= row && turn !== undefined);
-  const index = above.at(-1)?.turn;
-  return index === undefined ? undefined : turns[index];
+  return placeQueries(queries, messages).flatMap(({ section: { row }, turn }) =>
+    turn === undefined ? [] : [{ row, turn }],
+  );
 }

@@ -8,7 +8,7 @@ import { baselineOf } from "./baseline.ts";
 import { type ChatPlace, ownOf } from "./chat-place.ts";
 import { queryOf } from "./news.ts";
 import type { ProjectChanges } from "./project-changes.ts";
-import { turnAt } from "./turn-at.ts";
+import { turnAt, turnFrom } from "./turn-at.ts";
 import type { Change, TurnRecord } from "./turn-log.ts";
 
 /** Which turns are taken back. */
@@ -64,6 +64,23 @@ export async function undo(
   return ok(
     await answerOf(changes, done.value, wanted.value, atTheSameTime(wanted.value, history.turns)),
   );
+}
+
+/** How many files the turns from a row on have changed, that could be taken back. */
+export async function changedSince(
+  changes: ProjectChanges,
+  place: ChatPlace,
+  row: number,
+): Promise<number> {
+  const own = ownOf((await changes.log.read()).turns, place);
+  const first = turnFrom(place.text, row, own);
+  const paths = new Set<string>();
+  for (const turn of first === undefined ? [] : own.slice(own.indexOf(first)).filter(isLeft)) {
+    const { before, after } = turn;
+    const set = await changes.compare(before, after ?? before);
+    if (set.ok) for (const { path } of set.value.files) paths.add(path);
+  }
+  return paths.size;
 }
 
 /** Brings back what was taken back last. */
@@ -124,13 +141,16 @@ export async function recover(changes: ProjectChanges): Promise<readonly string[
   return done.ok ? told : [...told, `A change to your files is half done: ${done.error.message}.`];
 }
 
+/** Whether a turn has changed files and was not taken back. */
+function isLeft({ before, after, undoneBy }: TurnRecord): boolean {
+  return undoneBy === undefined && after !== undefined && after !== before;
+}
+
 function chosen(
   own: readonly TurnRecord[],
   text: string,
   { row, scope }: UndoRequest,
 ): Result<readonly TurnRecord[], Failure> {
-  const isLeft = ({ before, after, undoneBy }: TurnRecord) =>
-    undoneBy === undefined && after !== undefined && after !== before;
   const at = row === undefined ? own.findLast(isLeft) : turnAt(text, row, own);
   if (at === undefined) return err(row === undefined ? NOTHING_TO_UNDO : NOT_ON_RECORD);
   const turns = scope === "turn" ? [at] : own.slice(own.indexOf(at));

@@ -127,4 +127,40 @@ describe("the changes of a turn", SLOW, () => {
     await chat.command("undo since");
     await notified("taken back: 2 files.");
   });
+
+  it.each(["fork", "revert"])(
+    "go along with :CodexChat %s, if the user says so",
+    async (command) => {
+      const { chat, model } = shared();
+      for (const name of ["kept", "dropped"]) {
+        model.answerInTurn(
+          reply(exec(`echo ${command} > ${name}-${command}.txt`)),
+          reply(message("Done.")),
+        );
+        await chat.ask(`Make the ${name} file.`);
+      }
+      await chat.nvim.lua(
+        `vim.ui.select = function(items, opts, done)
+         _G.offered = { items = items, prompt = opts.prompt }
+         vim.schedule(function() done(items[2], 2) end)
+       end`,
+      );
+      await chat.nvim.command("stopinsert | 1 | call search('^Make the kept file')");
+      // In the answer: the turn after it goes.
+      await chat.nvim.command("call search('^Done')");
+      await (command === "fork" ? chat.adopt(command) : chat.command(command));
+      await expect
+        .poll(() => readdir(shared().place.project), WAIT)
+        .not.toContain(`dropped-${command}.txt`);
+      expect(await readdir(shared().place.project)).toContain(`kept-${command}.txt`);
+      expect(await chat.nvim.lua("return _G.offered")).toMatchObject({
+        items: expect.arrayContaining([
+          command === "fork"
+            ? "Take the changes back"
+            : "Drop, and take back their changes to one file",
+        ]),
+      });
+      await expect.poll(() => chat.text(), WAIT).not.toContain("Make the dropped file.");
+    },
+  );
 });

@@ -79,6 +79,33 @@ local function open_fork(chat, fork)
   return fresh
 end
 
+---@param count integer
+---@return string
+local function files_of(count)
+  return count == 1 and "one file" or count .. " files"
+end
+
+--- Asks whether the files go back as well to where the new conversation begins.
+---@param chat codex-chat.Chat the old one
+---@param fork codex-chat.Fork
+local function offer_files(chat, fork)
+  if fork.files == 0 then
+    return
+  end
+  local question = ("Codex has changed %s since that place. Take that back as well?"):format(
+    files_of(fork.files)
+  )
+  vim.ui.select(
+    { "Leave the files as they are", "Take the changes back" },
+    { prompt = question, kind = "codex-chat-fork-files" },
+    function(_, index)
+      if index == 2 then
+        require("codex-chat.commands.undo").since(chat, fork.keep)
+      end
+    end
+  )
+end
+
 ---@param chat codex-chat.Chat
 ---@return integer row 0-based, of the cursor in the chat's window; its last where it is not shown
 local function cursor_row(chat)
@@ -96,8 +123,8 @@ function M.fork(chat)
   action.run(chat, "thread/fork", { row = cursor_row(chat) }, function(fork, err)
     if err then
       say.error(err)
-    else
-      open_fork(chat, fork)
+    elseif open_fork(chat, fork) then
+      offer_files(chat, fork)
     end
   end)
 end
@@ -170,6 +197,23 @@ function M.resend(chat, row, send)
   end)
 end
 
+---@param chat codex-chat.Chat
+---@param row integer 0-based
+local function drop(chat, row)
+  action.run(chat, "thread/revert", { row = row, confirmed = true }, function(done, err)
+    if err then
+      say.error(err)
+      return
+    end
+    blocks.machine(chat, function()
+      blocks.splice(chat, done.from, blocks.prompt_row(chat) - done.from, {})
+    end)
+    say.info(
+      ("dropped. The earlier conversation is in %s."):format(vim.fn.fnamemodify(done.copy, ":~"))
+    )
+  end)
+end
+
 --- Drops everything after the cursor's turn from the thread and the document, once the user has agreed.
 ---@param chat codex-chat.Chat
 function M.revert(chat)
@@ -179,30 +223,24 @@ function M.revert(chat)
       say.error(err)
       return
     end
-    local question = ("Drop the %s after this one? Files stay as they are, and a copy of the conversation is kept."):format(
+    local choices = { "Drop", "Keep" }
+    if gone.files > 0 then
+      choices = { "Drop", "Drop, and take back their changes to " .. files_of(gone.files), "Keep" }
+    end
+    local question = ("Drop the %s after this one? A copy of the conversation is kept."):format(
       gone.turns == 1 and "turn" or gone.turns .. " turns"
     )
     vim.ui.select(
-      { "Drop", "Keep" },
+      choices,
       { prompt = question, kind = "codex-chat-revert" },
-      function(choice)
-        if choice ~= "Drop" then
-          return
-        end
-        action.run(chat, "thread/revert", { row = row, confirmed = true }, function(done, why)
-          if why then
-            say.error(why)
-            return
-          end
-          blocks.machine(chat, function()
-            blocks.splice(chat, done.from, blocks.prompt_row(chat) - done.from, {})
+      function(choice, index)
+        if choice == "Drop" then
+          drop(chat, row)
+        elseif index == 2 and gone.files > 0 then
+          require("codex-chat.commands.undo").since(chat, gone.from, function()
+            drop(chat, row)
           end)
-          say.info(
-            ("dropped. The earlier conversation is in %s."):format(
-              vim.fn.fnamemodify(done.copy, ":~")
-            )
-          )
-        end)
+        end
       end
     )
   end)
