@@ -11,10 +11,11 @@ describe("the changes of a turn", SLOW, () => {
   const at = (name: string) => join(shared().place.project, name);
   const read = (name: string) => readFile(at(name), "utf8");
 
+  /** Waits for a message that comes after those that were waited for before. */
   async function notified(text: string): Promise<void> {
-    await expect
-      .poll(async () => (await shared().chat.notifications()).at(-1), WAIT)
-      .toContain(text);
+    const { chat } = shared();
+    await expect.poll(async () => (await chat.notifications()).at(-1), WAIT).toContain(text);
+    await chat.nvim.lua("_G.notified = {}");
   }
 
   it("are taken back and brought back, and Codex hears of it", async () => {
