@@ -45,6 +45,58 @@ describe("the model's endpoint", () => {
     pass.end();
   });
 
+  it("holds the answer, and not the call, until the turn may act", async () => {
+    let called: () => void = () => {};
+    const reached = new Promise<void>((resolve) => {
+      called = resolve;
+    });
+    const { egress, link } = await setUpEgress(
+      (incoming, response) => {
+        called();
+        sayHello(incoming, response);
+      },
+      { turn: false },
+    );
+    let letGo: () => void = () => {};
+    const ready = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const pass = egress.beginTurn(undefined, ready);
+    let isAnswered = false;
+    const answer = call(link.modelPort).finally(() => {
+      isAnswered = true;
+    });
+    await reached;
+    // The answer is on its way by now; a second call, which is refused, has gone the same way and back.
+    expect(await call(link.modelPort, { method: "GET" })).toMatchObject({ status: 405 });
+    expect(isAnswered).toBe(false);
+    letGo();
+    expect(await answer).toMatchObject({ status: 200, body: "hello" });
+    expect(await call(link.modelPort)).toMatchObject({ status: 200 });
+    pass.end();
+  });
+
+  it("says that an answer broke off while it was held", async () => {
+    let broken: () => void = () => {};
+    const isBroken = new Promise<void>((resolve) => {
+      broken = resolve;
+    });
+    const { egress, link } = await setUpEgress(
+      (incoming, response) => {
+        incoming.resume();
+        response.writeHead(200, { "content-type": "text/event-stream", "content-length": "100" });
+        response.write("data: a\n\n", () => {
+          response.destroy();
+          response.once("close", broken);
+        });
+      },
+      { turn: false },
+    );
+    const pass = egress.beginTurn(undefined, isBroken);
+    expect(await call(link.modelPort).catch(() => "cut")).not.toMatchObject({ status: 200 });
+    pass.end();
+  });
+
   it.each([
     ["another method", { method: "GET" }],
     ["another path", { path: "/v1/models" }],

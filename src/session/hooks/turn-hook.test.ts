@@ -68,3 +68,20 @@ it("ends hooks that begin after the end of a turn that did not wait for them", a
   await ended;
   expect(told).toEqual(["a before", "b before", "b after", "a after"]);
 });
+
+it("is ready once all that its hooks have begun is over", async () => {
+  let done: () => void = () => {};
+  const work = new Promise<void>((resolve) => {
+    done = resolve;
+  });
+  const working = { ...hook("a", []), ready: () => work };
+  const hooks = new TurnHookRunner([working, hook("b", [])], log);
+  expect(hooks.ready()).toBeUndefined();
+  await hooks.begin(turn, signal);
+  const ready = hooks.ready();
+  expect(ready).toBeInstanceOf(Promise);
+  done();
+  await ready;
+  await hooks.end();
+  expect(hooks.ready()).toBeUndefined();
+});
