@@ -5,11 +5,28 @@ import { findGit } from "../../sandbox/git/index.ts";
 
 const MAX_BYTES = 1024 ** 2;
 
+/** Rules outside of the project's files change rarely, and asking git for them costs a process. */
+const KEPT_MS = 60_000;
+
+/** Gives a project's rules (see `excludesOf`), and asks for them again once a minute. */
+export function excludesReader(root: string, env: NodeJS.ProcessEnv): () => Promise<string> {
+  let known: Promise<string> | undefined;
+  let askedMs = 0;
+  return () => {
+    const nowMs = performance.now();
+    if (known === undefined || nowMs - askedMs > KEPT_MS) {
+      known = excludesOf(root, env);
+      askedMs = nowMs;
+    }
+    return known;
+  };
+}
+
 /**
  * The ignore rules of the project that are not in its `.gitignore` files: those of its repository, and
  * the user's own for all repositories. Rules that cannot be read hide nothing.
  */
-export async function excludesOf(root: string, env: NodeJS.ProcessEnv): Promise<string> {
+async function excludesOf(root: string, env: NodeJS.ProcessEnv): Promise<string> {
   const [own, global] = await Promise.all([repositoryRules(root), userRules(root, env)]);
   // Of two rules the later one counts, and the repository's outrank the user's.
   return `${global}\n${own}\n`;

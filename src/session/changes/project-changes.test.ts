@@ -129,6 +129,30 @@ describe("the list of changes", () => {
   });
 });
 
+describe("files that ignore rules hide", () => {
+  it("are marked, whichever list of rules hides them, and are taken back", async () => {
+    const own = project({ "a.env": "A=1\n", "b.log": "b\n", "c.tmp": "c\n", "d.txt": "d\n" });
+    execFileSync("git", ["init", "-q", own.root]);
+    own.write(".gitignore", "*.env\n");
+    own.write(".git/info/exclude", "*.log\n");
+    mkdirSync(join(own.root, "../.config/git"), { recursive: true });
+    own.write("../.config/git/ignore", "*.tmp\n");
+    const names = ["a.env", "b.log", "c.tmp", "d.txt"];
+    await own.turn(() => {
+      for (const name of names) own.write(name, "changed\n");
+    });
+    const { files } = await own.list();
+    expect(files.map(({ path, ignored }) => [path.split("/").at(-1), ignored])).toEqual([
+      ["a.env", true],
+      ["b.log", true],
+      ["c.tmp", true],
+      ["d.txt", false],
+    ]);
+    await undo(own.changes, own.place, { scope: "turn" });
+    expect(names.map(own.read)).toEqual(["A=1\n", "b\n", "c\n", "d\n"]);
+  });
+});
+
 describe("what the user accepts", () => {
   it("leaves the list, line by line, until it is taken back", async () => {
     const own = project({ "a.txt": LINES });
@@ -266,6 +290,20 @@ describe("a host that dies", () => {
     const own = project({ "a.txt": "one\n" });
     await own.turn(() => own.write("a.txt", "two\n"));
     expect(await recover(own.changes)).toEqual([]);
+  });
+});
+
+it("says that a turn's checkpoint is no longer kept", async () => {
+  const own = project({ "a.txt": "one\n" });
+  await own.turn(() => own.write("a.txt", "two\n"));
+  const log = join(own.root, "../state/checkpoints/turns.jsonl");
+  const text = readFileSync(log, "utf8");
+  writeFileSync(log, text.replace(/"before":"[0-9a-f]+"/, `"before":"${"0".repeat(39)}1"`));
+  expect(await undo(own.changes, own.place, { scope: "turn" })).toMatchObject({
+    ok: false,
+    error: {
+      message: "The project's files cannot be restored: the files of that time are no longer kept.",
+    },
   });
 });
 

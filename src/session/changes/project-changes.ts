@@ -21,7 +21,7 @@ import {
 import { type Failure, STOPPED } from "../failure.ts";
 import type { HookedTurn, TurnHook } from "../hooks/index.ts";
 import { CommentStore } from "./comments.ts";
-import { excludesOf } from "./excludes.ts";
+import { excludesReader } from "./excludes.ts";
 import { newsText } from "./news.ts";
 import { TurnLog } from "./turn-log.ts";
 import { Versions } from "./versions.ts";
@@ -67,7 +67,7 @@ export class ProjectChanges implements TurnHook {
     this.checkpoints = new Checkpoints({
       root,
       dir,
-      excludes: () => excludesOf(root, env),
+      excludes: excludesReader(root, env),
       foreign,
     });
     this.restorer = new Restorer(root, this.checkpoints, dir);
@@ -136,8 +136,12 @@ export class ProjectChanges implements TurnHook {
     const key = `${one} ${other}`;
     const known = this.#compared.get(key);
     if (known !== undefined) return ok(known);
-    const compared = await compareCheckpoints(await this.checkpoints.shadow(), one, other);
-    if (!compared.ok) return failed(compared.error.message);
+    const shadow = await this.checkpoints.shadow();
+    const compared = await compareCheckpoints(shadow, one, other);
+    if (!compared.ok) {
+      const isThere = (await shadow.has(one)) && (await shadow.has(other));
+      return failed(isThere ? compared.error.message : "the files of that time are no longer kept");
+    }
     remember(this.#compared, key, compared.value);
     return compared;
   }
