@@ -1,19 +1,28 @@
 import { createHash } from "node:crypto";
 import { realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { codeOf } from "../../error-code.ts";
 import type { GitError } from "../../git.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { bytePath } from "../byte-path.ts";
+import { ScanFailure } from "./bounds.ts";
 import { type CheckpointCommit, FastImport, type StoredCheckpoint } from "./fast-import.ts";
 import { ignoredPaths } from "./ignore-rules.ts";
-import { type Scan, ScanFailure, type ScanOptions, scanProject } from "./scan.ts";
+import { manifestOf, usualModes } from "./manifest.ts";
+import { type PruneOptions, pruneCheckpoints } from "./prune.ts";
+import { type ScanOptions, scanProject } from "./scan.ts";
 import { type CachedScan, loadScan, saveScan } from "./scan-cache.ts";
-import { ShadowRepository } from "./shadow-repository.ts";
-import { isSameFile, type Manifest, type Missed, type Tree, type TreeFile } from "./tree.ts";
+import type { Scan, ScannedFile } from "./scanned.ts";
+import { REFS, ShadowRepository } from "./shadow-repository.ts";
+import { isSameFile, type Manifest, type Missed, manifestText, type TreeFile } from "./tree.ts";
 
 /** The project's files at one moment, kept in the shadow repository. */
 export type Checkpoint = StoredCheckpoint & {
-  readonly files: Tree;
+  /** With their permissions, as 0o644. */
+  readonly files: ReadonlyMap<string, TreeFile & { readonly mode: number }>;
+  /** All directories, and those in which nothing is. */
+  readonly dirs: ReadonlySet<string>;
+  readonly emptyDirs: readonly string[];
   /** What could not be recorded. */
   readonly missed: readonly Missed[];
 };
@@ -55,6 +64,8 @@ export class Checkpoints {
   readonly #now: () => number;
   #shadow: Promise<ShadowRepository> | undefined;
   #cached: CachedScan | undefined;
+  /** The manifest of the cached scan. */
+  #manifest = "";
   #isLoaded = false;
   #count = 0;
   #saving: NodeJS.Timeout | undefined;
@@ -83,16 +94,27 @@ export class Checkpoints {
 
   async #take(options: TakeOptions): Promise<Result<Checkpoint, CheckpointError>> {
     options.signal.throwIfAborted();
+    const first = await this.#attempt(options);
+    if (first.ok || !first.error.isOfRepository || this.#cached === undefined) return first;
+    // What the last scan was recorded as may be damaged: all files are read once more.
+    this.#cached = undefined;
+    return this.#attempt(options);
+  }
+
+  async #attempt(options: TakeOptions): Promise<Result<Checkpoint, AttemptError>> {
     const shadow = await this.shadow();
     const importer = new FastImport(shadow, options.signal);
     try {
-      return await this.#record(shadow, importer, options);
+      return ok(await this.#record(shadow, importer, options));
     } catch (thrown) {
       await importer.abandon();
       options.signal.throwIfAborted();
-      if (thrown instanceof ScanFailure) return err({ kind: thrown.kind, message: thrown.message });
-      if (thrown instanceof GitFailure) return err({ kind: "failed", message: thrown.message });
-      throw thrown;
+      if (thrown instanceof ScanFailure)
+        return err({ kind: thrown.kind, message: thrown.message, isOfRepository: false });
+      const isOfRepository = thrown instanceof GitFailure;
+      // Such as a project that is gone, or a full disk.
+      if (!isOfRepository && codeOf(thrown) === "unknown") throw thrown;
+      return err({ kind: "failed", message: (thrown as Error).message, isOfRepository });
     }
   }
 
@@ -100,13 +122,13 @@ export class Checkpoints {
     shadow: ShadowRepository,
     importer: FastImport,
     { signal, onProgress }: TakeOptions,
-  ): Promise<Result<Checkpoint, CheckpointError>> {
+  ): Promise<Checkpoint> {
     const root = bytePath(await realpath(this.#options.root));
     const rules = await this.#putExcludes(shadow);
     const earlier = await this.#earlier(shadow);
     const scan = await scanProject({
       root,
-      exclude: this.#foreign(root),
+      exclude: await this.#foreign(root),
       earlier: earlier?.scan,
       hasNewRules: earlier?.rules !== rules,
       ignored: async (paths) => unwrap(await ignoredPaths(shadow, root, paths, signal)),
@@ -116,17 +138,21 @@ export class Checkpoints {
       ...(this.#options.bounds === undefined ? {} : { bounds: this.#options.bounds }),
     });
     const changes = changesBetween(earlier?.scan, scan);
-    const manifest = manifestOf(scan);
-    const { missed } = scan;
-    if (earlier !== undefined && changes.size === 0 && isSame(manifestOf(earlier.scan), manifest)) {
+    const usual = earlier?.usual ?? usualModes(scan);
+    const manifest = manifestText(manifestOf(scan, usual));
+    const { files, emptyDirs, missed } = scan;
+    const seen = { files, dirs: new Set(scan.dirs.keys()), emptyDirs, missed };
+    if (earlier !== undefined && changes.size === 0 && manifest === this.#manifest) {
       this.#cached = { ...earlier, scan, rules };
-      return ok({ ...earlier.stored, files: scan.files, missed });
+      return { ...earlier.stored, ...seen };
     }
+    const named = this.#named();
     const base = earlier?.stored;
-    const stored = unwrap(await importer.commit({ ...this.#named(), base, changes, manifest }));
-    this.#cached = { stored, scan, rules };
+    const stored = unwrap(await importer.commit({ ...named, base, changes, manifest }));
+    this.#cached = { stored, ref: `${REFS}${named.name}`, scan, usual, rules };
+    this.#manifest = manifest;
     this.#saveSoon();
-    return ok({ ...stored, files: scan.files, missed });
+    return { ...stored, ...seen };
   }
 
   /**
@@ -138,13 +164,20 @@ export class Checkpoints {
     changes: ReadonlyMap<string, TreeFile | undefined>,
     contents: Iterable<Buffer>,
     signal: AbortSignal,
+    changed: (manifest: Manifest) => Manifest = (manifest) => manifest,
   ): Promise<Result<StoredCheckpoint, GitError>> {
     const shadow = await this.shadow();
-    const manifest = await shadow.manifest(base.commit);
-    if (!manifest.ok) return manifest;
+    const before = await shadow.manifest(base.commit);
+    if (!before.ok) return before;
     const importer = new FastImport(shadow, signal);
     for (const content of contents) await importer.blob(content);
-    return importer.commit({ ...this.#named(), base, changes, manifest: manifest.value });
+    const manifest = manifestText(changed(before.value));
+    return importer.commit({ ...this.#named(), base, changes, manifest });
+  }
+
+  /** Removes old checkpoints; see prune.ts. */
+  async prune(options: PruneOptions): Promise<Result<void, GitError>> {
+    return pruneCheckpoints(await this.shadow(), { nowMs: this.#now(), ...options });
   }
 
   #named(): Pick<CheckpointCommit, "name" | "atMs"> {
@@ -174,8 +207,12 @@ export class Checkpoints {
     if (!this.#isLoaded) {
       this.#isLoaded = true;
       const kept = await loadScan(this.#options.dir);
-      if (kept !== undefined && (await shadow.has(kept.stored.commit))) this.#cached = kept;
+      this.#cached = kept;
+      if (kept !== undefined) this.#manifest = manifestText(manifestOf(kept.scan, kept.usual));
     }
+    const cached = this.#cached;
+    if (cached !== undefined && !(await shadow.isNamed(cached.ref, cached.stored.commit)))
+      this.#cached = undefined;
     return this.#cached;
   }
 
@@ -187,12 +224,16 @@ export class Checkpoints {
     return hash;
   }
 
-  #foreign(root: string): ReadonlySet<string> {
-    const paths = [this.#options.dir, ...this.#options.foreign()].map(bytePath);
-    const inside = paths.filter((path) => path.startsWith(`${root}/`));
-    return new Set(inside.map((path) => path.slice(root.length + 1)));
+  /** By the paths that they have in the project, if any, whatever links lead to them. */
+  async #foreign(root: string): Promise<ReadonlySet<string>> {
+    const named = [this.#options.dir, ...this.#options.foreign()];
+    const real = await Promise.all(named.map((path) => realpath(path).catch(() => path)));
+    const below = [...named, ...real].map(bytePath).filter((path) => path.startsWith(`${root}/`));
+    return new Set(below.map((path) => path.slice(root.length + 1)));
   }
 }
+
+type AttemptError = CheckpointError & { readonly isOfRepository: boolean };
 
 /** A git that did not answer, on its way through the scan. */
 class GitFailure extends Error {}
@@ -207,26 +248,13 @@ function changesBetween(
   after: Scan,
 ): ReadonlyMap<string, TreeFile | undefined> {
   const changes = new Map<string, TreeFile | undefined>();
-  for (const [path, file] of after.files)
-    if (!isSameFile(before?.files.get(path), file)) changes.set(path, file);
-  for (const path of before?.files.keys() ?? [])
-    if (!after.files.has(path)) changes.set(path, undefined);
-  return changes;
-}
-
-/** The permissions that git's two kinds of files stand for. */
-const ORDINARY: ReadonlySet<number> = new Set([0o644, 0o755]);
-
-function manifestOf({ files, emptyDirs, missed }: Scan): Manifest {
-  const modes: Record<string, number> = {};
-  const ignored: string[] = [];
-  for (const [path, { kind, mode, isIgnored }] of files) {
-    if (isIgnored) ignored.push(path);
-    if (kind !== "120000" && !ORDINARY.has(mode)) modes[path] = mode;
+  let known = 0;
+  for (const [path, file] of after.files) {
+    const was: ScannedFile | undefined = before?.files.get(path);
+    if (was !== undefined) known += 1;
+    if (was !== file && !isSameFile(was, file)) changes.set(path, file);
   }
-  return { version: 1, emptyDirs: [...emptyDirs], modes, ignored, missed: [...missed] };
-}
-
-function isSame(one: Manifest, other: Manifest): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
+  if (before === undefined || before.files.size === known) return changes;
+  for (const path of before.files.keys()) if (!after.files.has(path)) changes.set(path, undefined);
+  return changes;
 }

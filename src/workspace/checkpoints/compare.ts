@@ -1,7 +1,7 @@
 import type { GitError } from "../../git.ts";
 import { ok, type Result } from "../../result.ts";
 import { FILES, type ShadowRepository } from "./shadow-repository.ts";
-import { type FileKind, isBelow, type TreeFile } from "./tree.ts";
+import { type FileKind, isBelow, type Manifest, modeIn, type TreeFile } from "./tree.ts";
 
 /** How one file differs between two states of the project. */
 export type FileChange = {
@@ -9,6 +9,9 @@ export type FileChange = {
   readonly path: string;
   readonly from: TreeFile | undefined;
   readonly to: TreeFile | undefined;
+  /** Its permissions, as 0o644, in the state in which it is a file. */
+  readonly fromMode?: number | undefined;
+  readonly toMode?: number | undefined;
 };
 
 /** A file that has another name in the other state, and most of its content. */
@@ -19,17 +22,22 @@ export type ChangeSet = {
   readonly files: readonly FileChange[];
   /** Both names are in `files` as well: the old one without `to`, the new one without `from`. */
   readonly renames: readonly Rename[];
-  /** Permissions of files in the second state that differ from git's two kinds. */
-  readonly modes: Readonly<Record<string, number>>;
   readonly emptyDirs: { readonly from: readonly string[]; readonly to: readonly string[] };
-  /** Paths that were recorded in one of the two only: nothing is known about a change. */
+  /** Directories whose permissions are not the usual ones, with these. */
+  readonly dirModes: { readonly from: DirModes; readonly to: DirModes };
+  /** Paths that were recorded in one of the two only, or changed and in neither. */
   readonly unknown: readonly string[];
   /** Changed files that the project's ignore rules hide. */
   readonly ignored: ReadonlySet<string>;
 };
 
-/** With more files than this, git looks for no renames. */
+/** Permissions of directories by their paths. */
+export type DirModes = ReadonlyMap<string, number>;
+
+/** With more files than this, git looks for no renames; as `diff.renameLimit` is by default. */
 const MAX_RENAMES = 1000;
+/** A thousand large files that were replaced take minutes to be compared with each other. */
+const RENAMES_MS = 10_000;
 const MAX_BYTES = 256 * 1024 ** 2;
 
 /** Compares two checkpoints, given by their commits. */
@@ -38,31 +46,28 @@ export async function compareCheckpoints(
   one: string,
   other: string,
 ): Promise<Result<ChangeSet, GitError>> {
-  const compared = await shadow.run({
-    args: [
-      ...["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "-M", `-l${MAX_RENAMES}`],
-      ...[one, other, "--", FILES],
-    ],
-    maxBytes: MAX_BYTES,
-  });
+  const [compared, from, to] = await Promise.all([
+    diffTree(shadow, one, other),
+    shadow.manifest(one),
+    shadow.manifest(other),
+  ]);
   if (!compared.ok) return compared;
-  const manifests = await Promise.all([shadow.manifest(one), shadow.manifest(other)]);
-  const [from, to] = manifests;
   if (!from.ok) return from;
   if (!to.ok) return to;
   const { files, renames } = parseRaw(compared.value.toString("latin1"));
-  const missed = new Set([...from.value.missed, ...to.value.missed].map(({ path }) => path));
-  const unknown = files.filter(({ path }) => isBelow(path, missed)).map(({ path }) => path);
-  const isKnown = ({ path }: { path: string }) => !isBelow(path, missed);
-  const known = files.filter(isKnown);
-  const changed = new Set(known.map(({ path }) => path));
+  const modes = await changedModes(shadow, one, new Set(files.map(pathOf)), from.value, to.value);
+  if (!modes.ok) return modes;
+  const missed = new Set([...from.value.missed, ...to.value.missed].map(pathOf));
+  const unknown = files.map(pathOf).filter((path) => isBelow(path, missed));
+  const known = [...files, ...modes.value].filter(({ path }) => !isBelow(path, missed));
+  const changed = new Set(known.map(pathOf));
   const ignored = [...from.value.ignored, ...to.value.ignored];
   return ok({
-    files: known,
+    files: known.map((change) => withModes(change, from.value, to.value)),
     renames: renames.filter(({ path, newPath }) => changed.has(path) && changed.has(newPath)),
-    modes: to.value.modes,
     emptyDirs: { from: from.value.emptyDirs, to: to.value.emptyDirs },
-    unknown,
+    dirModes: { from: from.value.dirModes, to: to.value.dirModes },
+    unknown: [...new Set([...unknown, ...changedMissed(from.value, to.value)])],
     ignored: new Set(ignored.filter((path) => changed.has(path))),
   });
 }
@@ -100,15 +105,76 @@ export async function countLines(
   return ok(counts);
 }
 
-/** The same, the other way round. `modes` are those of the first state. */
-export function reversed(set: ChangeSet, modes: ChangeSet["modes"]): ChangeSet {
+/** The same, the other way round. */
+export function reversed(set: ChangeSet): ChangeSet {
   return {
     ...set,
-    files: set.files.map(({ path, from, to }) => ({ path, from: to, to: from })),
+    files: set.files.map(({ path, from, to, fromMode, toMode }) => ({
+      ...{ path, from: to, to: from, fromMode: toMode, toMode: fromMode },
+    })),
     renames: set.renames.map(({ path, newPath }) => ({ path: newPath, newPath: path })),
-    modes,
     emptyDirs: { from: set.emptyDirs.to, to: set.emptyDirs.from },
+    dirModes: { from: set.dirModes.to, to: set.dirModes.from },
   };
+}
+
+async function diffTree(
+  shadow: ShadowRepository,
+  one: string,
+  other: string,
+): Promise<Result<Buffer, GitError>> {
+  const diff = ["diff-tree", "-r", "-z", "--raw", "--no-abbrev"];
+  const trees = [one, other, "--", FILES];
+  const renames = ["-M", `-l${MAX_RENAMES}`];
+  const found = await shadow.run({
+    args: [...diff, ...renames, ...trees],
+    maxBytes: MAX_BYTES,
+    timeoutMs: RENAMES_MS,
+  });
+  if (found.ok) return found;
+  return shadow.run({ args: [...diff, "--no-renames", ...trees], maxBytes: MAX_BYTES });
+}
+
+/** Files of which only the permissions differ, in a way that git does not record. */
+async function changedModes(
+  shadow: ShadowRepository,
+  one: string,
+  changed: ReadonlySet<string>,
+  from: Manifest,
+  to: Manifest,
+): Promise<Result<readonly FileChange[], GitError>> {
+  const isUsualSame = JSON.stringify(from.usual) === JSON.stringify(to.usual);
+  const isOdd = (path: string) => from.modes.get(path) !== to.modes.get(path) && !changed.has(path);
+  if (isUsualSame && ![...from.modes.keys(), ...to.modes.keys()].some(isOdd)) return ok([]);
+  const tree = await shadow.tree(one);
+  if (!tree.ok) return tree;
+  const all = [...tree.value].filter(([path, { kind }]) => {
+    return !changed.has(path) && modeIn(from, path, kind) !== modeIn(to, path, kind);
+  });
+  return ok(all.map(([path, file]) => ({ path, from: file, to: file })));
+}
+
+function withModes(change: FileChange, from: Manifest, to: Manifest): FileChange {
+  const { path } = change;
+  return {
+    ...change,
+    fromMode: change.from && modeIn(from, path, change.from.kind),
+    toMode: change.to && modeIn(to, path, change.to.kind),
+  };
+}
+
+/** Paths that neither state has recorded, and that differ for all that is known. */
+function changedMissed(from: Manifest, to: Manifest): readonly string[] {
+  const known = ({ missed }: Manifest) =>
+    new Map(missed.map(({ path, why, state }) => [path, `${why} ${state}`]));
+  const [before, after] = [known(from), known(to)];
+  return [...new Set([...before.keys(), ...after.keys()])].filter(
+    (path) => before.get(path) !== after.get(path),
+  );
+}
+
+function pathOf({ path }: { readonly path: string }): string {
+  return path;
 }
 
 const RAW = /^:(\d{6}) (\d{6}) ([0-9a-f]{40}) ([0-9a-f]{40}) ([A-Z])\d*$/;
@@ -125,6 +191,10 @@ function parseRaw(text: string): { files: FileChange[]; renames: Rename[] } {
     const from = fileOf(oldKind, oldOid);
     const to = fileOf(newKind, newOid);
     const path = next();
+    if (status === "C") {
+      files.push({ path: next(), from: undefined, to });
+      continue;
+    }
     if (status !== "R") {
       files.push({ path, from, to });
       continue;

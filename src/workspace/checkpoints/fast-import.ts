@@ -2,13 +2,14 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import type { GitError } from "../../git.ts";
-import { ok, type Result } from "../../result.ts";
+import { err, ok, type Result } from "../../result.ts";
 import { bytesOf } from "../byte-path.ts";
 import { FILES, MANIFEST, REFS, type ShadowRepository } from "./shadow-repository.ts";
-import type { Manifest, TreeFile } from "./tree.ts";
+import type { TreeFile } from "./tree.ts";
 
 /** Reading and packing a large project for the first time. */
 const TIMEOUT_MS = 600_000;
+const MAX_CHECK_BYTES = 64 * 1024 ** 2;
 
 /** The name that git gives a content. */
 export function oidOf(content: Uint8Array): string {
@@ -25,7 +26,8 @@ export type CheckpointCommit = {
   readonly base: StoredCheckpoint | undefined;
   /** The files that changed; undefined for one that is gone. */
   readonly changes: ReadonlyMap<string, TreeFile | undefined>;
-  readonly manifest: Manifest;
+  /** JSON of a `Manifest`. */
+  readonly manifest: string;
   readonly atMs: number;
 };
 
@@ -72,17 +74,36 @@ export class FastImport {
     for (const [path, file] of changes)
       if (file !== undefined)
         await this.#write(bytesOf(`M ${file.kind} ${file.oid} ${quotedPath(path)}\n`));
-    const text = Buffer.from(JSON.stringify(manifest));
+    const text = Buffer.from(manifest);
     await this.#write(`M 100644 inline ${MANIFEST}\ndata ${text.length}\n`);
     await this.#write(text);
     await this.#write("\n");
     await this.#write("done\n");
     const done = await this.#end();
     if (!done.ok) return done;
-    const shown = await this.#shadow.run({ args: ["rev-parse", ref, `${ref}^{tree}`] });
-    if (!shown.ok) return shown;
-    const [commit = "", tree = ""] = shown.value.toString("utf8").split("\n");
-    return ok({ commit, tree });
+    return this.#written(ref, changes);
+  }
+
+  /**
+   * What was written, and whether it is whole: a content that git had already may have been collected
+   * in this moment, before the new commit named it.
+   */
+  async #written(
+    ref: string,
+    changes: CheckpointCommit["changes"],
+  ): Promise<Result<StoredCheckpoint, GitError>> {
+    const oids = new Set([...changes.values()].flatMap((file) => file?.oid ?? []));
+    const checked = await this.#shadow.run({
+      args: ["cat-file", "--batch-check=%(objectname)"],
+      input: [ref, `${ref}^{tree}`, ...oids].map((name) => `${name}\n`).join(""),
+      maxBytes: MAX_CHECK_BYTES,
+    });
+    if (!checked.ok) return checked;
+    const [commit = "", tree = "", ...rest] = checked.value.toString("utf8").split("\n");
+    const missing = [commit, tree, ...rest].find((line) => line.endsWith(" missing"));
+    if (missing === undefined) return ok({ commit, tree });
+    const message = `the repository of checkpoints lacks ${missing.split(" ")[0]}`;
+    return err({ kind: "git_failed", message, stderr: "" });
   }
 
   /** Ends git without a checkpoint, if it runs. */
@@ -92,6 +113,7 @@ export class FastImport {
     // Without `done` nothing is kept.
     this.#input.end();
     await this.#run.catch(() => {});
+    await this.#shadow.removeReports();
   }
 
   async #end(): Promise<Result<Buffer, GitError>> {

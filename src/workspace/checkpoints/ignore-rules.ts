@@ -6,6 +6,8 @@ import type { ShadowRepository } from "./shadow-repository.ts";
 /** Git's exit code where none of the paths is ignored. */
 const NONE = 1;
 const MAX_BYTES = 256 * 1024 ** 2;
+/** Some hundred patterns and 300,000 paths take ten seconds. */
+const TIMEOUT_MS = 30_000;
 
 /**
  * Which of these paths the project's `.gitignore` files, and the shadow repository's own list of
@@ -32,6 +34,7 @@ export async function ignoredPaths(
       yield input;
     })(),
     maxBytes: MAX_BYTES,
+    timeoutMs: TIMEOUT_MS,
     signal,
   });
   if (!answer.ok) return answer.error.exitCode === NONE ? ok(new Set()) : answer;

@@ -17,4 +17,4 @@ export {
 } from "./compare.ts";
 export { oidOf, type StoredCheckpoint } from "./fast-import.ts";
 export type { ShadowRepository } from "./shadow-repository.ts";
-export { type FileKind, isSameFile, type Tree, type TreeFile } from "./tree.ts";
+export { type FileKind, isBelow, isSameFile, type Manifest, type TreeFile } from "./tree.ts";

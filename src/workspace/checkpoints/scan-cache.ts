@@ -3,13 +3,16 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import type { StoredCheckpoint } from "./fast-import.ts";
-import type { Scan, ScannedFile } from "./scan.ts";
-import { type FileKind, Missed } from "./tree.ts";
+import type { Scan, ScannedFile } from "./scanned.ts";
+import { type FileKind, Manifest, Missed } from "./tree.ts";
 
 /** The newest checkpoint of this host, and the scan that it was made from. */
 export type CachedScan = {
   readonly stored: StoredCheckpoint;
+  /** The name under which the repository keeps it. */
+  readonly ref: string;
   readonly scan: Scan;
+  readonly usual: Manifest["usual"];
   /** A hash of the ignore rules outside of the project. */
   readonly rules: string;
 };
@@ -23,8 +26,11 @@ const Head = z.object({
   version: z.literal(1),
   commit: z.string(),
   tree: z.string(),
+  ref: z.string(),
   rules: z.string(),
-  dirs: z.array(z.tuple([z.string(), z.boolean()])),
+  usual: Manifest.shape.usual,
+  /** Path, permissions, whether it is ignored. */
+  dirs: z.array(z.tuple([z.string(), z.int().nullable(), z.boolean()])),
   emptyDirs: z.array(z.string()),
   missed: z.array(Missed),
   files: z.int(),
@@ -32,7 +38,8 @@ const Head = z.object({
 });
 
 /** Keeps a scan for the next host, so that it need not read all files again. */
-export async function saveScan(dir: string, { stored, scan, rules }: CachedScan): Promise<void> {
+export async function saveScan(dir: string, cached: CachedScan): Promise<void> {
+  const { stored, ref, scan, usual, rules } = cached;
   const words: string[] = [];
   const numbers = new Float64Array(scan.files.size * NUMBERS);
   let at = 0;
@@ -46,9 +53,10 @@ export async function saveScan(dir: string, { stored, scan, rules }: CachedScan)
     Buffer.from(numbers.buffer),
     Buffer.from(words.join("\0"), "latin1"),
   ]);
-  const { dirs, emptyDirs, missed, files } = scan;
+  const { emptyDirs, missed, files } = scan;
+  const dirs = [...scan.dirs].map(([path, { mode, isIgnored }]) => [path, mode ?? null, isIgnored]);
   const head = JSON.stringify({
-    ...{ version: 1, ...stored, rules, dirs: [...dirs], emptyDirs, missed, files: files.size },
+    ...{ version: 1, ...stored, ref, rules, usual, dirs, emptyDirs, missed, files: files.size },
     hash: hashOf(body),
   });
   const path = join(dir, NAME);
@@ -68,7 +76,7 @@ export async function loadScan(dir: string): Promise<CachedScan | undefined> {
   const head = Head.safeParse(parseJson(bytes.toString("utf8", 0, end)));
   const body = bytes.subarray(end + 1);
   if (!head.success || head.data.hash !== hashOf(body)) return undefined;
-  const { commit, tree, rules, dirs, emptyDirs, missed } = head.data;
+  const { commit, tree, ref, rules, usual, emptyDirs, missed } = head.data;
   const start = head.data.files * NUMBERS * Float64Array.BYTES_PER_ELEMENT;
   // Copied: a Float64Array must begin at a multiple of eight.
   const numbers = new Float64Array(new Uint8Array(body.subarray(0, start)).buffer);
@@ -85,9 +93,11 @@ export async function loadScan(dir: string): Promise<CachedScan | undefined> {
       state: ctimeMs === NEVER.ctimeMs ? undefined : { ino, size, mode, mtimeMs, ctimeMs },
     });
   }
+  const dirs = head.data.dirs.map(
+    ([path, mode, isIgnored]) => [path, { mode: mode ?? undefined, isIgnored }] as const,
+  );
   return {
-    stored: { commit, tree },
-    rules,
+    ...{ stored: { commit, tree }, ref, rules, usual },
     scan: { files, dirs: new Map(dirs), emptyDirs, missed },
   };
 }

@@ -1,59 +1,15 @@
-import type { Dirent, Stats } from "node:fs";
-import { codeOf } from "../../error-code.ts";
-import { bytesOf, joined } from "../byte-path.ts";
+import type { Dirent } from "node:fs";
+import { joined, shownPath } from "../byte-path.ts";
 import { ProjectDir } from "../project-dir.ts";
-import { oidOf } from "./fast-import.ts";
-import type { FileKind, Missed, TreeFile } from "./tree.ts";
+import { BOUNDS, type Bounds, ScanFailure, Slices } from "./bounds.ts";
+import { FileRecords } from "./file-records.ts";
+import { isSameState, type Scan, type ScannedDir } from "./scanned.ts";
+import type { Missed } from "./tree.ts";
 
-/** Bounds of one scan; one that meets a bound makes no checkpoint. */
-const BOUNDS = {
-  /** This many entries take a second. */
-  entries: 300_000,
-  ms: 120_000,
-  /** New contents of one checkpoint. */
-  bytes: 2 * 1024 ** 3,
-  /** A larger file is not recorded. */
-  fileBytes: 10 * 1024 ** 2,
-  /** A directory that the ignore rules hide is recorded up to this many entries, */
-  ignoredPerDir: 500,
-  /** and all of them together up to this. */
-  ignored: 5000,
-} as const;
+/** After how many entries the clock is looked at. */
+const SLICE_ENTRIES = 64;
 
-/** How long the host's other work may have to wait. */
-const SLICE_MS = 4;
-/** A file that changed so shortly before it was read may change again with the same times. */
-const RACY_MS = 2000;
-
-/** How often progress is told. */
-const PROGRESS_FILES = 1000;
-
-/**
- * A file is the same, with the same content and permissions, exactly if this is: the agent cannot set
- * ctime. Times are in ms, to less than a microsecond; `mode` is as in stat(2).
- */
-type FileState = Pick<Stats, "ino" | "size" | "mode" | "mtimeMs" | "ctimeMs">;
-
-/** A file as a scan knows it. */
-export type ScannedFile = TreeFile & {
-  /** Undefined where the next scan must read the file again. */
-  readonly state: FileState | undefined;
-  /** Its permissions, as 0o644. */
-  readonly mode: number;
-  readonly isIgnored: boolean;
-};
-
-/** The files of a project at one moment. */
-export type Scan = {
-  readonly files: ReadonlyMap<string, ScannedFile>;
-  /** Directories, and whether the ignore rules hide them. */
-  readonly dirs: ReadonlyMap<string, boolean>;
-  readonly emptyDirs: readonly string[];
-  readonly missed: readonly Missed[];
-};
-
-/** Why a project could not be scanned as a whole; a sentence without its end. */
-export type ScanError = { readonly kind: "too_large" | "failed"; readonly message: string };
+const RULES = ".gitignore";
 
 /** How a project is scanned. */
 export type ScanOptions = {
@@ -71,18 +27,8 @@ export type ScanOptions = {
   readonly store: (content: Buffer) => Promise<void>;
   readonly onProgress: (files: number) => void;
   readonly signal: AbortSignal;
-  readonly bounds?: Partial<Record<keyof typeof BOUNDS, number>>;
+  readonly bounds?: Partial<Bounds>;
 };
-
-/** A scan that met a bound, or could not look at the project. */
-export class ScanFailure extends Error {
-  readonly kind: ScanError["kind"];
-
-  constructor(kind: ScanError["kind"], message: string, cause?: unknown) {
-    super(message, { cause });
-    this.kind = kind;
-  }
-}
 
 /**
  * Looks at all files of a project and stores the contents that are new.
@@ -97,8 +43,9 @@ export class ScanFailure extends Error {
 export async function scanProject(options: ScanOptions): Promise<Scan> {
   const walk = new Walk(options);
   await walk.run();
-  const { files, dirs, emptyDirs, missed } = walk;
-  return { files, dirs, emptyDirs, missed };
+  const { files, missed } = walk.records;
+  // In the same order each time, so that two scans of the same tree are equal.
+  return { files, missed: [...missed.values()], dirs: walk.dirs, emptyDirs: walk.emptyDirs.sort() };
 }
 
 /** A directory that is yet to be looked at. */
@@ -112,41 +59,44 @@ type Todo = {
 type Unknown = { readonly todo: Todo; readonly entries: readonly Dirent<string>[] };
 
 class Walk {
-  readonly files = new Map<string, ScannedFile>();
-  readonly dirs = new Map<string, boolean>();
+  readonly records: FileRecords;
+  readonly dirs = new Map<string, ScannedDir>();
   readonly emptyDirs: string[] = [];
-  readonly missed: Missed[] = [];
   readonly #options: ScanOptions;
-  readonly #bounds;
-  readonly #untilMs: number;
-  readonly #racyAfterMs = Date.now() - RACY_MS;
+  readonly #bounds: Bounds;
+  readonly #slices: Slices;
+  /** What the earlier scan missed: whether it is ignored is known. */
+  readonly #wasMissed: ReadonlyMap<string, Missed>;
   /** The file system of the root. */
   #device = 0;
-  #sliceMs = performance.now();
   #entries = 0;
-  #ignored = 0;
-  #bytes = 0;
+  #depth = 0;
   #next: Todo[] = [];
-  /** Contents that are in the repository, or on their way there. */
-  readonly #stored: Set<string>;
 
   constructor(options: ScanOptions) {
+    const { earlier, store, onProgress, signal } = options;
+    const bounds = { ...BOUNDS, ...options.bounds };
+    const slices = new Slices(signal, bounds.ms);
     this.#options = options;
-    this.#bounds = { ...BOUNDS, ...options.bounds };
-    this.#untilMs = performance.now() + this.#bounds.ms;
-    this.#stored = new Set([...(options.earlier?.files.values() ?? [])].map(({ oid }) => oid));
+    this.#bounds = bounds;
+    this.#slices = slices;
+    this.#wasMissed = new Map(earlier?.missed.map((each) => [each.path, each]));
+    this.records = new FileRecords({ earlier, store, onProgress, bounds, slices });
   }
 
   /** Goes level by level, so that git is asked about ignored paths at most once for each. */
   async run(): Promise<void> {
     this.#device = this.#deviceOfRoot();
     this.#next = [{ path: "", isStale: this.#options.hasNewRules }];
-    while (this.#next.length > 0) {
+    for (; this.#next.length > 0; this.#depth += 1) {
       const level = this.#next;
       this.#next = [];
       const unknown: Unknown[] = [];
-      for (const todo of level) unknown.push(...(await this.#directory(todo)));
-      await this.#ask(unknown);
+      for (const todo of level) {
+        const left = await this.#directory(todo);
+        if (left !== undefined) unknown.push(left);
+      }
+      if (unknown.length > 0) await this.#ask(unknown);
     }
   }
 
@@ -155,268 +105,182 @@ class Walk {
       using top = ProjectDir.open(this.#options.root);
       if (top !== undefined) return top.stats().dev;
     } catch (cause) {
-      this.#unreadable("", cause);
+      this.records.unreadable("", cause, false);
     }
     throw new ScanFailure("failed", "the project's directory is gone");
   }
 
   /** Looks at a directory; gives the entries about which git has to be asked. */
-  async #directory(todo: Todo): Promise<readonly Unknown[]> {
-    await this.#breathe();
-    using dir = this.#open(todo.path);
-    if (dir === undefined) return [];
-    const listed = this.#list(dir, todo.path);
-    const isStale = todo.isStale || this.#hasNewRules(dir, todo.path);
-    const here = { ...todo, isStale };
+  async #directory(todo: Todo): Promise<Unknown | undefined> {
+    if (this.#slices.isOver) await this.#slices.breathe();
+    using dir = this.#open(todo.path, false);
+    if (dir === undefined) return undefined;
+    const listed = await this.#list(dir, todo.path, this.#bounds.entries - this.#entries);
+    if (listed === undefined) {
+      const count = this.#bounds.entries.toLocaleString("en-US");
+      throw new ScanFailure("too_large", `the project has more than ${count} files`);
+    }
+    this.#entries += listed.length;
+    if (listed.length === 0 && todo.path !== "") this.emptyDirs.push(todo.path);
+    const rules = listed.find(({ name }) => name === RULES);
+    if (rules?.isFIFO()) {
+      const shown = shownPath(joined(todo.path, RULES));
+      throw new ScanFailure("failed", `${shown} is a pipe, and git would wait for its end`);
+    }
+    const isStale = todo.isStale || this.#hasNewRules(dir, todo.path, rules);
+    const here = { path: todo.path, isStale };
+    const prefix = todo.path === "" ? "" : `${todo.path}/`;
     const entries: Dirent<string>[] = [];
+    let count = 0;
     for (const entry of listed) {
-      const isIgnored = isStale ? undefined : this.#wasIgnored(joined(todo.path, entry.name));
+      if (++count % SLICE_ENTRIES === 0 && this.#slices.isOver) await this.#slices.breathe();
+      const path = prefix + entry.name;
+      if (!this.#isRecorded(entry, path)) continue;
+      const was = entry.isDirectory() ? undefined : this.#options.earlier?.files.get(path);
+      const isIgnored = isStale ? undefined : (was?.isIgnored ?? this.#wasIgnored(entry, path));
       if (isIgnored === undefined) {
         entries.push(entry);
         continue;
       }
-      // Most files are known, and cost no await.
-      const looking = this.#entry(dir, here, entry, isIgnored);
+      // Most files are known, and cost no promise.
+      const looking = entry.isDirectory()
+        ? this.#enter(here, path, isIgnored)
+        : this.records.add({ dir, path, name: entry.name, isIgnored, was });
       if (looking !== undefined) await looking;
     }
-    return entries.length === 0 ? [] : [{ todo: here, entries }];
+    return entries.length === 0 ? undefined : { todo: here, entries };
   }
 
   async #ask(unknown: readonly Unknown[]): Promise<void> {
     const paths = unknown.flatMap(({ todo, entries }) =>
       entries.map(({ name }) => joined(todo.path, name)),
     );
-    const ignored = paths.length === 0 ? new Set<string>() : await this.#options.ignored(paths);
+    const ignored = await this.#options.ignored(paths);
     for (const { todo, entries } of unknown) {
-      await this.#breathe();
-      using dir = this.#open(todo.path);
+      using dir = this.#open(todo.path, false);
       if (dir === undefined) continue;
-      for (const entry of entries)
-        await this.#entry(dir, todo, entry, ignored.has(joined(todo.path, entry.name)));
+      for (const entry of entries) {
+        if (this.#slices.isOver) await this.#slices.breathe();
+        const { name } = entry;
+        const path = joined(todo.path, name);
+        const isIgnored = ignored.has(path);
+        const was = this.#options.earlier?.files.get(path);
+        if (entry.isDirectory()) await this.#enter(todo, path, isIgnored);
+        else await this.records.add({ dir, path, name, isIgnored, was });
+      }
     }
   }
 
   /** Opens a directory that this walk may enter; undefined for one that is gone or was listed as missed. */
-  #open(path: string): ProjectDir | undefined {
+  #open(path: string, isIgnored: boolean): ProjectDir | undefined {
     let dir: ProjectDir | undefined;
     try {
       dir = ProjectDir.open(joined(this.#options.root, path));
-      if (dir === undefined || dir.stats().dev === this.#device) return dir;
-      this.missed.push({ path, why: "other_disk" });
+      if (dir === undefined) return undefined;
+      const { dev, mode } = dir.stats();
+      if (dev === this.#device) {
+        this.dirs.set(path, { mode: mode & 0o777, isIgnored });
+        return dir;
+      }
+      this.records.missed.set(path, { path, why: "other_disk" });
     } catch (cause) {
-      this.#unreadable(path, cause);
+      this.records.unreadable(path, cause, isIgnored);
     }
     dir?.[Symbol.dispose]();
     return undefined;
   }
 
-  /** Its entries that can be recorded. Neither a repository of the user's nor one of the agent's is. */
-  #list(dir: ProjectDir, path: string): readonly Dirent<string>[] {
-    let all: readonly Dirent<string>[];
+  /** All entries of a directory; undefined if there are more than `max`. */
+  async #list(
+    dir: ProjectDir,
+    path: string,
+    max: number,
+  ): Promise<readonly Dirent<string>[] | undefined> {
     try {
-      all = dir.entries();
+      if (dir.stats().size <= this.#bounds.dirBytes) {
+        const all = dir.entries();
+        return all.length > max ? undefined : all;
+      }
+      const all: Dirent<string>[] = [];
+      for (const entry of dir.manyEntries()) {
+        all.push(entry);
+        if (all.length > max) return undefined;
+        if (all.length % SLICE_ENTRIES === 0 && this.#slices.isOver) await this.#slices.breathe();
+      }
+      return all;
     } catch (cause) {
-      this.#unreadable(path, cause);
+      this.records.unreadable(path, cause, false);
       return [];
     }
-    this.#entries += all.length;
-    if (this.#entries > this.#bounds.entries) {
-      const count = this.#bounds.entries.toLocaleString("en-US");
-      throw new ScanFailure("too_large", `the project has more than ${count} files`);
-    }
-    if (all.length === 0 && path !== "") this.emptyDirs.push(path);
-    return all.filter(
-      (entry) =>
-        (entry.isDirectory() || entry.isFile() || entry.isSymbolicLink()) &&
-        entry.name.toLowerCase() !== ".git" &&
-        !this.#options.exclude.has(joined(path, entry.name)),
-    );
   }
 
-  #wasIgnored(path: string): boolean | undefined {
-    const { earlier } = this.#options;
-    return earlier?.files.get(path)?.isIgnored ?? earlier?.dirs.get(path);
+  /** Neither a repository of the user's is recorded, nor one of the agent's. */
+  #isRecorded(entry: Dirent<string>, path: string): boolean {
+    if (!entry.isFile() && !entry.isDirectory() && !entry.isSymbolicLink()) return false;
+    if (entry.name.length === 4 && entry.name.toLowerCase() === ".git") return false;
+    return this.#options.exclude.size === 0 || !this.#options.exclude.has(path);
   }
 
-  #hasNewRules(dir: ProjectDir, path: string): boolean {
-    const name = ".gitignore";
-    const was = this.#options.earlier?.files.get(joined(path, name));
-    const stats = this.#look(dir, joined(path, name), name);
-    return stats === undefined || !stats.isFile()
-      ? was !== undefined
-      : was === undefined || !isSameState(was.state, stats);
+  #wasIgnored(entry: Dirent<string>, path: string): boolean | undefined {
+    const known = entry.isDirectory() ? this.#options.earlier?.dirs : this.#wasMissed;
+    return known?.get(path)?.isIgnored;
   }
 
-  #entry(
-    dir: ProjectDir,
-    { path: above, isStale }: Todo,
-    entry: Dirent<string>,
-    isIgnored: boolean,
-  ): Promise<void> | undefined {
-    const path = joined(above, entry.name);
-    if (!entry.isDirectory()) return this.#file(dir, path, entry.name, isIgnored);
-    this.dirs.set(path, isIgnored);
+  #hasNewRules(dir: ProjectDir, above: string, rules: Dirent<string> | undefined): boolean {
+    const path = joined(above, RULES);
+    const was = this.#options.earlier?.files.get(path);
+    // Git does not follow a link of this name.
+    const had = was !== undefined && was.kind !== "120000";
+    if (rules === undefined || !rules.isFile()) return had;
+    const stats = this.records.look({ dir, path, name: RULES, isIgnored: false });
+    return stats === undefined || !had || !isSameState(was.state, stats);
+  }
+
+  #enter({ isStale }: Todo, path: string, isIgnored: boolean): Promise<void> | undefined {
+    this.dirs.set(path, { mode: undefined, isIgnored });
     if (isIgnored) return this.#ignoredDirectory(path);
-    this.#next.push({ path, isStale });
+    if (this.#depth < this.#bounds.depth) this.#next.push({ path, isStale });
+    else this.records.missed.set(path, { path, why: "deep" });
     return undefined;
   }
 
   /** Records a directory that the ignore rules hide if it is small, such as one with settings. */
-  async #ignoredDirectory(path: string): Promise<void> {
-    const found: { path: string; name: string; above: string }[] = [];
-    const dirs: string[] = [];
+  async #ignoredDirectory(top: string): Promise<void> {
+    const found: { path: string; names: string[] }[] = [];
     const empty: string[] = [];
-    let count = 0;
-    for (const todo = [path]; todo.length > 0; ) {
-      await this.#breathe();
-      const above = todo.pop() ?? "";
-      using dir = this.#open(above);
+    let left = Math.min(this.#bounds.ignoredPerDir, this.records.ignoredLeft);
+    for (const todo = [top]; todo.length > 0; ) {
+      if (this.#slices.isOver) await this.#slices.breathe();
+      const path = todo.pop() ?? "";
+      using dir = this.#open(path, true);
       if (dir === undefined) continue;
-      const before = this.emptyDirs.length;
-      const entries = this.#list(dir, above);
-      empty.push(...this.emptyDirs.splice(before));
-      count += entries.length;
-      if (count > this.#bounds.ignoredPerDir || this.#ignored + count > this.#bounds.ignored) {
-        this.missed.push({ path, why: "ignored" });
+      const listed = await this.#list(dir, path, left);
+      if (listed === undefined) {
+        this.records.missed.set(top, { path: top, why: "ignored" });
         return;
       }
-      for (const entry of entries) {
-        const { name } = entry;
-        if (entry.isDirectory()) todo.push(joined(above, name));
-        else found.push({ path: joined(above, name), name, above });
+      left -= listed.length;
+      if (listed.length === 0) empty.push(path);
+      const names: string[] = [];
+      for (const entry of listed) {
+        const below = joined(path, entry.name);
+        if (!this.#isRecorded(entry, below)) continue;
+        if (entry.isDirectory()) todo.push(below);
+        else names.push(entry.name);
       }
-      if (above !== path) dirs.push(above);
+      if (names.length > 0) found.push({ path, names });
     }
-    for (const dir of dirs) this.dirs.set(dir, true);
+    this.#entries += found.length;
     this.emptyDirs.push(...empty);
-    for (const { path: file, name, above } of found) {
-      using dir = this.#open(above);
-      if (dir !== undefined) await this.#file(dir, file, name, true);
-    }
-  }
-
-  #file(
-    dir: ProjectDir,
-    path: string,
-    name: string,
-    isIgnored: boolean,
-  ): Promise<void> | undefined {
-    if (isIgnored && ++this.#ignored > this.#bounds.ignored) {
-      this.missed.push({ path, why: "ignored" });
-      return undefined;
-    }
-    const stats = this.#look(dir, path, name);
-    if (stats === undefined) return undefined;
-    const was = this.#options.earlier?.files.get(path);
-    if (was !== undefined && isSameState(was.state, stats)) {
-      this.files.set(path, was.isIgnored === isIgnored ? was : { ...was, isIgnored });
-      return undefined;
-    }
-    return this.#read(dir, path, name, stats, isIgnored);
-  }
-
-  async #read(
-    dir: ProjectDir,
-    path: string,
-    name: string,
-    looked: Stats,
-    isIgnored: boolean,
-  ): Promise<void> {
-    await this.#breathe();
-    const { fileBytes } = this.#bounds;
-    let content: Buffer | undefined;
-    let stats = looked;
-    try {
-      if (looked.isSymbolicLink()) {
-        const target = dir.link(name);
-        content = target === undefined ? undefined : bytesOf(target);
-      } else {
-        const read = dir.read(name, fileBytes + 1);
-        content = read?.content;
-        stats = read?.stats ?? looked;
+    for (const { path, names } of found) {
+      using dir = this.#open(path, true);
+      if (dir === undefined) continue;
+      for (const name of names) {
+        const file = joined(path, name);
+        const was = this.#options.earlier?.files.get(file);
+        const looking = this.records.add({ dir, path: file, name, isIgnored: true, was });
+        if (looking !== undefined) await looking;
       }
-    } catch (cause) {
-      this.#unreadable(path, cause);
-    }
-    if (content === undefined) return;
-    if (content.length > fileBytes) {
-      this.missed.push({ path, why: "large", state: JSON.stringify(stateOf(stats)) });
-      return;
-    }
-    const oid = oidOf(content);
-    await this.#store(oid, content);
-    const isSettled =
-      stats.ctimeMs < this.#racyAfterMs &&
-      stats.mtimeMs < this.#racyAfterMs &&
-      content.length === stats.size;
-    this.files.set(path, {
-      kind: kindOf(stats),
-      oid,
-      state: isSettled ? stateOf(stats) : undefined,
-      mode: stats.mode & 0o777,
-      isIgnored,
-    });
-    if (this.files.size % PROGRESS_FILES === 0) this.#options.onProgress(this.files.size);
-  }
-
-  async #store(oid: string, content: Buffer): Promise<void> {
-    if (this.#stored.has(oid)) return;
-    this.#stored.add(oid);
-    this.#bytes += content.length;
-    if (this.#bytes > this.#bounds.bytes) {
-      const gibibytes = this.#bounds.bytes / 1024 ** 3;
-      throw new ScanFailure("too_large", `its files have more than ${gibibytes} GiB`);
-    }
-    await this.#options.store(content);
-  }
-
-  #look(dir: ProjectDir, path: string, name: string): Stats | undefined {
-    try {
-      return dir.stat(name);
-    } catch (cause) {
-      this.#unreadable(path, cause);
-      return undefined;
     }
   }
-
-  #unreadable(path: string, cause: unknown): void {
-    if (path === "")
-      throw new ScanFailure("failed", `the project cannot be read (${codeOf(cause)})`, cause);
-    if (codeOf(cause) === "unknown") throw cause;
-    this.missed.push({ path, why: "unreadable" });
-  }
-
-  /** Lets other work run now and then, and ends a scan that takes too long. */
-  async #breathe(): Promise<void> {
-    const now = performance.now();
-    if (now - this.#sliceMs < SLICE_MS) return;
-    if (now > this.#untilMs)
-      throw new ScanFailure(
-        "too_large",
-        `looking at it took more than ${this.#bounds.ms / 1000} s`,
-      );
-    await new Promise(setImmediate);
-    this.#options.signal.throwIfAborted();
-    this.#sliceMs = performance.now();
-  }
-}
-
-function kindOf(stats: Stats): FileKind {
-  if (stats.isSymbolicLink()) return "120000";
-  return (stats.mode & 0o100) === 0 ? "100644" : "100755";
-}
-
-function stateOf({ ino, size, mode, mtimeMs, ctimeMs }: Stats): FileState {
-  return { ino, size, mode, mtimeMs, ctimeMs };
-}
-
-function isSameState(was: FileState | undefined, stats: Stats): boolean {
-  return (
-    was !== undefined &&
-    was.ctimeMs === stats.ctimeMs &&
-    was.mtimeMs === stats.mtimeMs &&
-    was.size === stats.size &&
-    was.ino === stats.ino &&
-    was.mode === stats.mode
-  );
 }

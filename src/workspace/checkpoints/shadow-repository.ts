@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type GitError, type GitRun, runGit } from "../../git.ts";
-import { err, ok, type Result } from "../../result.ts";
+import { ok, type Result } from "../../result.ts";
 import { EMPTY_MANIFEST, type FileKind, Manifest, type Tree, type TreeFile } from "./tree.ts";
 
 /** Where a checkpoint's files and its manifest are in its tree. */
@@ -25,8 +25,6 @@ const CONFIG = `[core]
 	protectNTFS = false
 	# Speed counts for more than the last tenth of the size.
 	compression = 1
-[gc]
-	packRefs = true
 `;
 
 /** The content of a file by its name, as git lists it in a tree. */
@@ -107,68 +105,23 @@ export class ShadowRepository {
     return read.ok ? ok(parseBatch(read.value)) : read;
   }
 
-  /** Whether a checkpoint is still there, whole. */
-  async has(commit: string): Promise<boolean> {
-    const found = await this.run({ args: ["cat-file", "-e", `${commit}^{tree}`] });
-    return found.ok;
+  /**
+   * Whether a checkpoint has its name still: then it is there, whole, and stays for two hours
+   * whatever happens (see prune.ts).
+   */
+  async isNamed(ref: string, commit: string): Promise<boolean> {
+    const own = await readFile(join(this.dir, ref), "utf8").catch(() => undefined);
+    if (own !== undefined) return own.trim() === commit;
+    const packed = await readFile(join(this.dir, "packed-refs"), "utf8").catch(() => "");
+    return packed.split("\n").includes(`${commit} ${ref}`);
   }
 
-  /** Names of checkpoints, oldest first, with their commits and times in seconds since 1970. */
-  async refs(): Promise<Result<readonly CheckpointRef[], GitError>> {
-    const format = "%(refname) %(objectname) %(committerdate:unix)";
-    const listed = await this.run({
-      args: ["for-each-ref", `--format=${format}`, "--sort=committerdate", REFS],
-    });
-    if (!listed.ok) return listed;
-    const lines = listed.value.toString("utf8").split("\n");
-    return ok(
-      lines.flatMap((line) => {
-        const [ref, commit, at] = line.split(" ");
-        return ref === undefined || commit === undefined ? [] : [{ ref, commit, at: Number(at) }];
-      }),
-    );
-  }
-
-  /** Removes refs, whose objects the next collection then drops. */
-  async removeRefs(refs: readonly string[]): Promise<Result<void, GitError>> {
-    if (refs.length === 0) return ok();
-    const done = await this.run({
-      args: ["update-ref", "--stdin"],
-      input: refs.map((ref) => `delete ${ref}\n`).join(""),
-    });
-    return done.ok ? ok() : done;
-  }
-
-  /** How many bytes its objects take on disk, and how many of them are files of their own. */
-  async size(): Promise<Result<{ bytes: number; loose: number }, GitError>> {
-    const counted = await this.run({ args: ["count-objects", "-v"] });
-    if (!counted.ok) return counted;
-    const field = (name: string) =>
-      Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(counted.value.toString())?.[1] ?? 0);
-    return ok({ bytes: (field("size") + field("size-pack")) * 1024, loose: field("count") });
-  }
-
-  /** Packs the objects and drops those that nothing names and that are older than two hours. */
-  async collect(): Promise<Result<void, GitError>> {
-    // What a stopped git has left there, which its own collection keeps for two weeks.
-    const packs = join(this.dir, "objects/pack");
-    for (const name of await readdir(packs).catch(() => []))
-      if (name.startsWith("tmp_")) await rm(join(packs, name), { force: true });
-    const done = await this.run({
-      args: ["gc", "--quiet", "--prune=2.hours.ago"],
-      timeoutMs: 300_000,
-    });
-    return done.ok ? ok() : err(done.error);
+  /** Removes what a git writes that was stopped. */
+  async removeReports(): Promise<void> {
+    for (const name of await readdir(this.dir).catch(() => []))
+      if (name.startsWith("fast_import_crash_")) await rm(join(this.dir, name), { force: true });
   }
 }
-
-/** A checkpoint as it is listed. */
-export type CheckpointRef = {
-  readonly ref: string;
-  readonly commit: string;
-  /** In seconds since 1970. */
-  readonly at: number;
-};
 
 function parseJson(text: string): unknown {
   try {

@@ -17,36 +17,58 @@ export function isSameFile(one: TreeFile | undefined, other: TreeFile | undefine
 /**
  * Why a path is not in a checkpoint: `large`, a file above the limit; `ignored`, a directory that
  * the ignore rules hide and that has too many files; `unreadable`; `other_disk`, a directory of
- * another file system.
+ * another file system; `deep`, one below too many others.
  */
 export const Missed = z.object({
   path: z.string(),
-  why: z.enum(["large", "ignored", "unreadable", "other_disk"]),
+  why: z.enum(["large", "ignored", "unreadable", "other_disk", "deep"]),
   /** The state of the file, so that a change shows although the content is not recorded. */
   state: z.string().optional(),
+  /** The ignore rules hide it. */
+  isIgnored: z.boolean().optional(),
 });
 export type Missed = z.infer<typeof Missed>;
+
+/** Permissions by path, only those that are not the usual ones; in pairs, for a path may be any word. */
+const Modes = z.array(z.tuple([z.string(), z.int()])).transform((pairs) => new Map(pairs));
 
 /** All that a checkpoint knows besides the files that git can record. */
 export const Manifest = z.object({
   version: z.literal(1),
   emptyDirs: z.array(z.string()),
-  /** Permissions of files that differ from 0644 and 0755: a private file comes back as one. */
-  modes: z.record(z.string(), z.int()),
+  /** The permissions of most files, programs and directories of the project. */
+  usual: z.object({ file: z.int(), program: z.int(), dir: z.int() }),
+  /** Files with other ones: a private file comes back as one. */
+  modes: Modes,
+  dirModes: Modes,
   /** Recorded files that the project's ignore rules hide. */
   ignored: z.array(z.string()),
   missed: z.array(Missed),
 });
-export type Manifest = z.infer<typeof Manifest>;
+export type Manifest = z.output<typeof Manifest>;
 
 /** The manifest of an empty project. */
 export const EMPTY_MANIFEST: Manifest = {
   version: 1,
   emptyDirs: [],
-  modes: {},
+  usual: { file: 0o644, program: 0o755, dir: 0o755 },
+  modes: new Map(),
+  dirModes: new Map(),
   ignored: [],
   missed: [],
 };
+
+/** The manifest as it is kept. */
+export function manifestText(manifest: Manifest): string {
+  const { modes, dirModes } = manifest;
+  return JSON.stringify({ ...manifest, modes: [...modes], dirModes: [...dirModes] });
+}
+
+/** The permissions of a recorded file; undefined for a link, which has none. */
+export function modeIn({ modes, usual }: Manifest, path: string, kind: FileKind) {
+  if (kind === "120000") return undefined;
+  return modes.get(path) ?? (kind === "100755" ? usual.program : usual.file);
+}
 
 /** Whether a path lies in one of these, or is one of them. */
 export function isBelow(path: string, dirs: ReadonlySet<string>): boolean {

@@ -25,9 +25,11 @@ export type Conflict = {
 };
 
 /** One file to write, or to remove: only if it is still as in `from`. */
-export type Step = FileChange & {
-  /** Permissions of a file that is made; undefined for those of the file that is replaced. */
+export type Step = Pick<FileChange, "path" | "from" | "to"> & {
+  /** The file's permissions once it is done; undefined for the usual ones. */
   readonly mode?: number | undefined;
+  /** Of a file that is removed: where its content goes. It stays if that cannot be written. */
+  readonly needs?: string | undefined;
 };
 
 /** The steps of one change to the project. */
@@ -37,6 +39,12 @@ export type Plan = {
   /** Directories to make, and those to remove if they are empty. */
   readonly makeDirs: readonly string[];
   readonly removeDirs: readonly string[];
+  /** Permissions of directories that are made and have other ones than the usual. */
+  readonly dirModes: ReadonlyMap<string, number>;
+  /** Directories in which nothing is once it is done. */
+  readonly emptyDirs: readonly string[];
+  /** Files among the steps that the project's ignore rules hide. */
+  readonly ignored: ReadonlySet<string>;
   /** Contents that merging made, by their names: they are not in the repository. */
   readonly merged: ReadonlyMap<string, Buffer>;
 };

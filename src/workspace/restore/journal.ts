@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, readlink, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { writePrivate } from "../../atomic-write.ts";
+import { codeOf } from "../../error-code.ts";
 import type { Plan } from "./change.ts";
 
 const TreeFile = z.object({ kind: z.enum(["100644", "100755", "120000"]), oid: z.string() });
@@ -10,6 +11,7 @@ const Step = z.object({
   from: TreeFile.optional(),
   to: TreeFile.optional(),
   mode: z.int().optional(),
+  needs: z.string().optional(),
 });
 
 /** A change that was begun: all that is needed to complete it. */
@@ -20,22 +22,30 @@ export const JournalEntry = z.object({
   /** The checkpoints before and after it. */
   before: z.object({ commit: z.string(), tree: z.string() }),
   after: z.object({ commit: z.string(), tree: z.string() }),
-  /** The process that does it, as `/proc` knows it: another host leaves it alone. */
-  process: z.string(),
   steps: z.array(Step),
   makeDirs: z.array(z.string()),
   removeDirs: z.array(z.string()),
+  dirModes: z.array(z.tuple([z.string(), z.int()])),
   /** What is to be recorded once it is complete; the journal does not look at it. */
   note: z.unknown(),
 });
 export type JournalEntry = Readonly<z.infer<typeof JournalEntry>>;
 
+/** A change in the journal. */
+export type Begun = {
+  readonly entry: JournalEntry;
+  /** The process that does it, as `ownProcess` names it: another host leaves it alone. */
+  readonly process: string;
+  readonly file: string;
+};
+
 /** The steps of a plan as they are written into the journal. */
-export function journalled({ steps, makeDirs, removeDirs }: Plan) {
+export function journalled({ steps, makeDirs, removeDirs, dirModes }: Plan) {
   return {
     steps: steps.map((step) => ({ ...step })),
     makeDirs: [...makeDirs],
     removeDirs: [...removeDirs],
+    dirModes: [...dirModes].map(([dir, mode]): [string, number] => [dir, mode]),
   };
 }
 
@@ -43,6 +53,9 @@ export function journalled({ steps, makeDirs, removeDirs }: Plan) {
  * Changes that have begun and are not over, each in a file of its own. It is written before the first
  * file of the project is touched and removed after the last, so that a host that starts after a crash
  * knows what is half done.
+ *
+ * The file's name has the process that does it. A host that completes the change gives it its own: of
+ * two that try, one finds it gone.
  */
 export class Journal {
   readonly #dir: string;
@@ -51,48 +64,82 @@ export class Journal {
     this.#dir = join(dir, "journal");
   }
 
-  async begin(entry: JournalEntry): Promise<void> {
+  async begin(entry: JournalEntry): Promise<Begun> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
-    await writePrivate(this.#path(entry.id), JSON.stringify(entry));
+    const process = await ownProcess();
+    const file = fileOf(entry.id, process);
+    await writePrivate(join(this.#dir, file), JSON.stringify(entry));
+    return { entry, process, file };
   }
 
-  async end(id: string): Promise<void> {
-    await rm(this.#path(id), { force: true });
+  /** Takes a change over from a process that is gone; undefined if another one has. */
+  async claim({ entry, file }: Begun): Promise<Begun | undefined> {
+    const process = await ownProcess();
+    const own = fileOf(entry.id, process);
+    try {
+      await rename(join(this.#dir, file), join(this.#dir, own));
+    } catch (cause) {
+      if (codeOf(cause) !== "ENOENT") throw cause;
+      return undefined;
+    }
+    return { entry, process, file: own };
+  }
+
+  async end({ file }: Begun): Promise<void> {
+    await rm(join(this.#dir, file), { force: true });
+    // After a power failure it must not come back: the user may have undone it since.
+    const dir = await open(this.#dir);
+    await dir.sync().finally(() => dir.close());
   }
 
   /** All that have begun. One that cannot be read was never written as a whole, and touched nothing. */
-  async all(): Promise<readonly JournalEntry[]> {
+  async all(): Promise<readonly Begun[]> {
     const names = await readdir(this.#dir).catch(() => []);
-    const entries: JournalEntry[] = [];
-    for (const name of names.filter((each) => each.endsWith(".json"))) {
-      const text = await readFile(join(this.#dir, name), "utf8").catch(() => "");
+    const begun: Begun[] = [];
+    for (const file of names.sort()) {
+      const [, process] = /^[^~]+~([^~]+)\.json$/.exec(file) ?? [];
+      if (process === undefined) continue;
+      const text = await readFile(join(this.#dir, file), "utf8").catch(() => "");
       const parsed = JournalEntry.safeParse(parseJson(text));
-      if (parsed.success) entries.push(parsed.data);
+      if (parsed.success)
+        begun.push({ entry: parsed.data, process: process.replaceAll("_", " "), file });
     }
-    return entries;
-  }
-
-  #path(id: string): string {
-    return join(this.#dir, `${id}.json`);
+    return begun;
   }
 }
 
-/** This process, told apart from a later one with the same number by its start; of the running system. */
+function fileOf(id: string, process: string): string {
+  return `${id}~${process.replaceAll(" ", "_")}.json`;
+}
+
+/**
+ * This process, told apart from a later one with the same number by its start; of the running system,
+ * and of its pid namespace: in another one the number is somebody else's.
+ */
 export async function ownProcess(): Promise<string> {
   return (await processNamed(process.pid)) ?? String(process.pid);
 }
 
-/** Whether a process, as `ownProcess` named it there, still runs. */
+/** Whether a process, as `ownProcess` named it there, still runs, or cannot be seen from here. */
 export async function isRunningProcess(name: string): Promise<boolean> {
-  return (await processNamed(Number(name.split(" ")[0]))) === name;
+  const [pid, , boot, namespace] = name.split(" ");
+  const [ownBoot, own] = await system();
+  if (boot === ownBoot && namespace !== own) return true;
+  return (await processNamed(Number(pid))) === name;
 }
 
 /** Field 22 of /proc/PID/stat is the start, in ticks since the system's; see proc(5). */
 async function processNamed(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
-  const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "");
   const start = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  return start === undefined ? undefined : `${pid} ${start} ${boot.trim()}`;
+  return start === undefined ? undefined : [pid, start, ...(await system())].join(" ");
+}
+
+/** The running system, and the namespace of this process's number in it. */
+async function system(): Promise<readonly [string, string]> {
+  const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "");
+  const namespace = await readlink("/proc/self/ns/pid").catch(() => "");
+  return [boot.trim(), namespace.replace(/\D/g, "")];
 }
 
 function parseJson(text: string): unknown {

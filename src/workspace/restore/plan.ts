@@ -1,139 +1,138 @@
-import type { GitError } from "../../git.ts";
-import { ok, type Result } from "../../result.ts";
-import { parentOf } from "../byte-path.ts";
 import {
   type ChangeSet,
+  type Checkpoint,
   type FileChange,
   type FileKind,
+  isBelow,
   isSameFile,
-  oidOf,
   type ShadowRepository,
-  type Tree,
   type TreeFile,
 } from "../checkpoints/index.ts";
-import type { Conflict, Plan, Step } from "./change.ts";
-import { isText, mergeText } from "./merge.ts";
+import type { Conflict, ConflictReason, Plan, Step } from "./change.ts";
+import { parentsOf, planDirectories } from "./directories.ts";
+import { Merger } from "./merge.ts";
 
 const LINK: FileKind = "120000";
 
+/** The project as it is. */
+export type Current = Pick<Checkpoint, "files" | "dirs" | "emptyDirs" | "missed">;
+
+/** A file as it is, or will be. */
+type State = TreeFile & { readonly mode?: number | undefined };
+
 /**
- * Plans one change after the other to a project whose files are `current`: what was changed since is
- * kept and merged line by line, and a file where that cannot be done is left as it is.
+ * Plans one change after the other to a project as it is: what was changed since is kept and merged
+ * line by line, and a file where that cannot be done is left as it is.
  */
 export async function planChanges(
   shadow: ShadowRepository,
-  current: Tree,
+  current: Current,
   sets: readonly ChangeSet[],
-): Promise<Result<Plan, GitError>> {
-  const planner = new Planner(shadow, current);
-  for (const set of sets) {
-    const done = await planner.add(set);
-    if (!done.ok) return done;
-  }
-  return ok(planner.plan(sets));
+): Promise<Plan> {
+  const planner = new Planner(new Merger(shadow), current);
+  for (const set of sets) await planner.add(set);
+  return planner.plan(sets);
 }
 
 class Planner {
-  readonly #shadow: ShadowRepository;
-  readonly #current: Tree;
+  readonly #merger: Merger;
+  readonly #current: Current;
+  readonly #missed: ReadonlySet<string>;
   /** Files as they will be, where they change; undefined for those that go. */
-  readonly #planned = new Map<string, TreeFile | undefined>();
+  readonly #planned = new Map<string, State | undefined>();
+  /** Of a file that gets another name: where its content was. */
+  readonly #sources = new Map<string, string>();
   readonly #conflicts = new Map<string, Conflict>();
-  readonly #contents = new Map<string, Buffer>();
-  readonly #merged = new Map<string, Buffer>();
 
-  constructor(shadow: ShadowRepository, current: Tree) {
-    this.#shadow = shadow;
+  constructor(merger: Merger, current: Current) {
+    this.#merger = merger;
     this.#current = current;
+    this.#missed = new Set(current.missed.map(({ path }) => path));
   }
 
-  async add(set: ChangeSet): Promise<Result<void, GitError>> {
-    const loaded = await this.#load(set);
-    if (!loaded.ok) return loaded;
+  async add(set: ChangeSet): Promise<void> {
+    await this.#merger.load(set.files.flatMap((change) => this.#mergedBy(change)));
     const changes = new Map(set.files.map((change) => [change.path, change]));
-    for (const { path, newPath } of set.renames) {
-      const done = await this.#rename(changes, path, newPath);
-      if (!done.ok) return done;
-    }
-    for (const change of changes.values()) {
-      const done = await this.#change(change);
-      if (!done.ok) return done;
-    }
-    return ok();
+    for (const { path, newPath } of set.renames) await this.#rename(changes, path, newPath);
+    for (const change of changes.values()) await this.#change(change);
   }
 
   plan(sets: readonly ChangeSet[]): Plan {
-    this.#findInTheWay();
-    const modes = Object.assign({}, ...sets.map((set) => set.modes)) as Record<string, number>;
+    this.#findInTheWay(sets);
+    const targets = new Map([...this.#sources].map(([newPath, path]) => [path, newPath]));
     const steps: Step[] = [];
     for (const [path, to] of this.#planned) {
-      const from = this.#current.get(path);
-      if (!isSameFile(from, to)) steps.push({ path, from, to, mode: modes[path] });
+      const from = this.#asItIs(path);
+      if (isSameFile(from, to) && from?.mode === to?.mode) continue;
+      const needs = to === undefined ? targets.get(path) : undefined;
+      const isWritten = needs !== undefined && this.#planned.get(needs) !== undefined;
+      const fileOf = (state: State | undefined) => state && { kind: state.kind, oid: state.oid };
+      const step: Step = { path, from: fileOf(from), to: fileOf(to), mode: to?.mode };
+      steps.push(isWritten ? { ...step, needs } : step);
     }
-    const last = new Set(sets.at(-1)?.emptyDirs.to);
-    const before = new Set(sets[0]?.emptyDirs.from);
-    const emptied = steps.flatMap(({ path, to }) => (to === undefined ? parentsOf(path) : []));
-    const removed = new Set([...emptied, ...before].filter((dir) => !last.has(dir)));
+    const hidden = new Set(sets.flatMap(({ ignored }) => [...ignored]));
     return {
-      steps,
-      conflicts: [...this.#conflicts.values()],
-      makeDirs: [...last].filter((dir) => !before.has(dir)),
-      // A directory comes after those in it.
-      removeDirs: [...removed].sort((one, other) => other.length - one.length),
-      merged: this.#merged,
+      ...{ steps, conflicts: [...this.#conflicts.values()], merged: this.#merger.made },
+      ...planDirectories(this.#current, sets, steps, this.#after()),
+      ignored: new Set(steps.map(({ path }) => path).filter((path) => hidden.has(path))),
     };
   }
 
-  #now(path: string): TreeFile | undefined {
-    return this.#planned.has(path) ? this.#planned.get(path) : this.#current.get(path);
+  #now(path: string): State | undefined {
+    return this.#planned.has(path) ? this.#planned.get(path) : this.#asItIs(path);
+  }
+
+  #asItIs(path: string): State | undefined {
+    const file = this.#current.files.get(path);
+    return (
+      file && { kind: file.kind, oid: file.oid, mode: file.kind === LINK ? undefined : file.mode }
+    );
   }
 
   /** A file that was changed and has another name in the target: the change goes along. */
-  async #rename(
-    changes: Map<string, FileChange>,
-    path: string,
-    newPath: string,
-  ): Promise<Result<void, GitError>> {
+  async #rename(changes: Map<string, FileChange>, path: string, newPath: string): Promise<void> {
     const [gone, made] = [changes.get(path), changes.get(newPath)];
     const mine = this.#now(path);
+    if (mine !== undefined && this.#now(newPath) === undefined) this.#sources.set(newPath, path);
     const isPlain =
       gone?.from === undefined ||
       made?.to === undefined ||
       mine === undefined ||
       isSameFile(mine, gone.from) ||
       this.#now(newPath) !== undefined;
-    if (isPlain || this.#conflicts.has(path)) return ok();
+    if (isPlain || this.#conflicts.has(path) || this.#conflicts.has(newPath)) return;
     changes.delete(path);
     changes.delete(newPath);
+    if (this.#isMissed(path, made.to) || this.#isMissed(newPath, made.to)) return;
     const merged = await this.#merge(gone.from, mine, made.to);
-    if (!merged.ok) return merged;
-    if (typeof merged.value === "string") {
-      this.#conflict({ path, why: merged.value, mine, wanted: made.to });
-      return ok();
+    if (typeof merged === "string") {
+      this.#conflict({ path, why: merged, wanted: made.to });
+      return;
     }
     this.#planned.set(path, undefined);
-    this.#planned.set(newPath, merged.value);
-    return ok();
+    const mode = mergedMode(merged.kind, gone.fromMode, mine.mode, made.toMode);
+    this.#planned.set(newPath, { ...merged, mode });
+    return;
   }
 
-  async #change({ path, from, to }: FileChange): Promise<Result<void, GitError>> {
-    if (this.#conflicts.has(path)) return ok();
+  async #change(change: FileChange): Promise<void> {
+    const { path, from, to, fromMode, toMode } = change;
+    if (this.#conflicts.has(path) || this.#isMissed(path, to)) return;
     const mine = this.#now(path);
-    if (isSameFile(mine, to)) return ok();
+    const modeFor = ({ kind }: TreeFile) => mergedMode(kind, fromMode, mine?.mode, toMode);
     if (isSameFile(mine, from)) {
-      this.#planned.set(path, to);
-      return ok();
+      this.#planned.set(path, to && { ...to, mode: mine === undefined ? toMode : modeFor(to) });
+      return;
     }
+    if (isSameFile(mine, to)) return;
     if (mine === undefined || to === undefined || from === undefined) {
-      this.#conflict({ path, why: "changed", mine, wanted: to });
-      return ok();
+      this.#conflict({ path, why: "changed", wanted: to });
+      return;
     }
     const merged = await this.#merge(from, mine, to);
-    if (!merged.ok) return merged;
-    if (typeof merged.value === "string")
-      this.#conflict({ path, why: merged.value, mine, wanted: to });
-    else this.#planned.set(path, merged.value);
-    return ok();
+    if (typeof merged === "string") this.#conflict({ path, why: merged, wanted: to });
+    else this.#planned.set(path, { ...merged, mode: modeFor(merged) });
+    return;
   }
 
   /** The file with both changes, or why there is none. */
@@ -141,81 +140,96 @@ class Planner {
     from: TreeFile,
     mine: TreeFile,
     to: TreeFile,
-  ): Promise<Result<TreeFile | "changed" | "not_text", GitError>> {
+  ): Promise<TreeFile | "changed" | "not_text"> {
     const kind = mergedKind(from.kind, mine.kind, to.kind);
-    if (kind === undefined) return ok("changed");
-    if (mine.oid === to.oid || to.oid === from.oid) return ok({ kind, oid: mine.oid });
-    if (mine.oid === from.oid) return ok({ kind, oid: to.oid });
-    if ([from.kind, mine.kind, to.kind].includes(LINK)) return ok("changed");
-    const contents = await this.#contentsOf([from.oid, mine.oid, to.oid]);
-    if (!contents.ok) return contents;
-    const [base, own, theirs] = contents.value;
-    if (base === undefined || own === undefined || theirs === undefined) return ok("changed");
-    if (!isText(base) || !isText(own) || !isText(theirs)) return ok("not_text");
-    const merged = await mergeText(this.#shadow, { base, mine: own, theirs });
-    if (!merged.ok) return merged;
-    if (merged.value === undefined) return ok("changed");
-    const oid = oidOf(merged.value);
-    this.#contents.set(oid, merged.value);
-    this.#merged.set(oid, merged.value);
-    return ok({ kind, oid });
+    // The target of a link and the text of a file are nothing to each other.
+    if (kind === undefined || [from.kind, mine.kind, to.kind].includes(LINK)) return "changed";
+    if (mine.oid === to.oid || to.oid === from.oid) return { kind, oid: mine.oid };
+    if (mine.oid === from.oid) return { kind, oid: to.oid };
+    const merged = await this.#merger.merge(from.oid, mine.oid, to.oid);
+    return typeof merged === "string" ? merged : { kind, oid: merged.oid };
   }
 
-  /** Reads what merging will need, by one git for all files. */
-  async #load(set: ChangeSet): Promise<Result<void, GitError>> {
-    const names = set.files.flatMap(({ path, from, to }) => {
-      const mine = this.#now(path);
-      const isMerged = mine !== undefined && !isSameFile(mine, from) && !isSameFile(mine, to);
-      return isMerged ? [from?.oid, mine.oid, to?.oid] : [];
-    });
-    const read = await this.#contentsOf(names.filter((oid) => oid !== undefined));
-    return read.ok ? ok() : read;
+  /** The contents that merging this change will need. */
+  #mergedBy({ path, from, to }: FileChange): readonly string[] {
+    const mine = this.#now(path);
+    if (mine === undefined || isSameFile(mine, from) || isSameFile(mine, to)) return [];
+    return [from?.oid, mine.oid, to?.oid].filter((oid) => oid !== undefined);
   }
 
-  async #contentsOf(
-    oids: readonly string[],
-  ): Promise<Result<readonly (Buffer | undefined)[], GitError>> {
-    const read = await this.#shadow.read(oids.filter((oid) => !this.#contents.has(oid)));
-    if (!read.ok) return read;
-    for (const [oid, content] of read.value) this.#contents.set(oid, content);
-    return ok(oids.map((oid) => this.#contents.get(oid)));
+  /** Whether nothing is known of the file as it is: then it is left alone. */
+  #isMissed(path: string, wanted: TreeFile | undefined): boolean {
+    if (!isBelow(path, this.#missed)) return false;
+    const isUnreadable = this.#current.missed.some(
+      (each) => each.why === "unreadable" && isBelow(path, new Set([each.path])),
+    );
+    this.#conflict({ path, why: isUnreadable ? "failed" : "in_the_way", wanted });
+    return true;
   }
 
-  #conflict(conflict: Conflict): void {
-    this.#conflicts.set(conflict.path, { ...conflict, mine: this.#current.get(conflict.path) });
-    this.#planned.delete(conflict.path);
+  #conflict(conflict: { path: string; why: ConflictReason; wanted: TreeFile | undefined }): void {
+    const { path } = conflict;
+    const mine = this.#current.files.get(path);
+    this.#conflicts.set(path, { ...conflict, mine: mine && { kind: mine.kind, oid: mine.oid } });
+    this.#planned.delete(path);
+    // Its content stays where it is.
+    const source = this.#sources.get(path);
+    if (source === undefined || !this.#planned.has(source) || this.#conflicts.has(source)) return;
+    this.#conflict({ ...conflict, path: source });
+  }
+
+  #after(): Set<string> {
+    const after = new Set(this.#current.files.keys());
+    for (const [path, to] of this.#planned) {
+      if (to === undefined) after.delete(path);
+      else after.add(path);
+    }
+    return after;
   }
 
   /** Leaves files where another one, or a directory, has the name. */
-  #findInTheWay(): void {
+  #findInTheWay(sets: readonly ChangeSet[]): void {
     for (let found = true; found; ) {
       found = false;
-      const after = new Set(this.#current.keys());
+      const after = this.#after();
+      const above = new Set<string>();
+      for (const path of after) for (const dir of parentsOf(path)) above.add(dir);
+      const steps = [...this.#planned].map(([path, to]) => ({ path, from: undefined, to }));
+      const { removeDirs } = planDirectories(this.#current, sets, steps, after);
+      const going = new Set(removeDirs);
+      const stays = (path: string) =>
+        this.#current.dirs.has(path) &&
+        [...this.#current.dirs].some(
+          (dir) => (dir === path || dir.startsWith(`${path}/`)) && !going.has(dir),
+        );
       for (const [path, to] of this.#planned) {
-        if (to === undefined) after.delete(path);
-        else after.add(path);
-      }
-      const dirs = new Set<string>();
-      for (const path of after) for (const dir of parentsOf(path)) dirs.add(dir);
-      for (const [path, to] of this.#planned) {
+        if (to === undefined) continue;
         const isBlocked =
-          to !== undefined && (dirs.has(path) || parentsOf(path).some((dir) => after.has(dir)));
+          above.has(path) || stays(path) || parentsOf(path).some((dir) => after.has(dir));
         if (!isBlocked) continue;
-        this.#conflict({ path, why: "in_the_way", mine: undefined, wanted: to });
+        this.#conflict({ path, why: "in_the_way", wanted: { kind: to.kind, oid: to.oid } });
         found = true;
       }
     }
   }
 }
 
-/** The directories above a path, the nearest first, without the project's root. */
-function parentsOf(path: string): readonly string[] {
-  const parents: string[] = [];
-  for (let dir = parentOf(path); dir !== ""; dir = parentOf(dir)) parents.push(dir);
-  return parents;
-}
-
 function mergedKind(from: FileKind, mine: FileKind, to: FileKind): FileKind | undefined {
   if (mine === to || to === from) return mine;
   return mine === from ? to : undefined;
+}
+
+/** Permissions, where only one side has changed them; the user's own win. */
+function mergedMode(
+  kind: FileKind,
+  from: number | undefined,
+  mine: number | undefined,
+  to: number | undefined,
+): number | undefined {
+  if (kind === LINK) return undefined;
+  const mode = mine === undefined || mine === from ? (to ?? mine) : mine;
+  if (mode === undefined) return undefined;
+  // Whoever may read a program may run it.
+  if (kind === "100755") return (mode & 0o100) === 0 ? mode | ((mode & 0o444) >> 2) : mode;
+  return (mode & 0o100) === 0 ? mode : mode & ~0o111;
 }

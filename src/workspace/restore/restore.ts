@@ -1,5 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { realpath } from "node:fs/promises";
-import type { GitError } from "../../git.ts";
+import { codeOf } from "../../error-code.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { bytePath } from "../byte-path.ts";
 import type {
@@ -9,9 +10,10 @@ import type {
   Checkpoints,
   StoredCheckpoint,
 } from "../checkpoints/index.ts";
-import { type Applied, applyPlan, removeDrafts } from "./apply.ts";
+import { type Applied, applyPlan, settleDrafts } from "./apply.ts";
 import type { Conflict, Plan, Step } from "./change.ts";
-import { isRunningProcess, Journal, type JournalEntry, journalled, ownProcess } from "./journal.ts";
+import { isRunningProcess, Journal, type JournalEntry, journalled } from "./journal.ts";
+import { manifestAfter } from "./manifest-after.ts";
 import { planChanges } from "./plan.ts";
 
 /** A change to the project's files. */
@@ -65,8 +67,8 @@ export class Restorer {
   ): Promise<Result<{ before: Checkpoint; plan: Plan }, CheckpointError>> {
     const before = await this.#checkpoints.take({ signal });
     if (!before.ok) return before;
-    const plan = await planChanges(await this.#checkpoints.shadow(), before.value.files, sets);
-    return plan.ok ? ok({ before: before.value, plan: plan.value }) : failed(plan.error);
+    const plan = await planChanges(await this.#checkpoints.shadow(), before.value, sets);
+    return ok({ before: before.value, plan });
   }
 
   /** Makes a change. Rejects with the signal's reason, and then nothing is changed. */
@@ -76,23 +78,25 @@ export class Restorer {
     if (!planned.ok) return planned;
     const { before, plan } = planned.value;
     const changes = new Map(plan.steps.map(({ path, to }) => [path, to]));
-    const after = await this.#checkpoints.derive(before, changes, plan.merged.values(), signal);
+    const after = await this.#checkpoints.derive(
+      ...([before, changes, plan.merged.values(), signal] as const),
+      (manifest) => manifestAfter(manifest, plan),
+    );
     if (!after.ok) return failed(after.error);
-    const entry: JournalEntry = {
-      id: `${Date.now()}-${process.pid}-${++this.#count}`,
-      ...{ title, note, process: await ownProcess() },
+    const begun = await this.#journal.begin({
+      // The last word cannot be guessed: a file could have the name of a draft.
+      id: `${Date.now()}-${process.pid}-${++this.#count}-${randomBytes(8).toString("hex")}`,
+      ...{ title, note, after: after.value },
       before: { commit: before.commit, tree: before.tree },
-      after: after.value,
       ...journalled(plan),
-    };
-    await this.#journal.begin(entry);
-    const applied = await this.#apply(entry);
+    });
+    const applied = await this.#apply(begun.entry);
     if (!applied.ok) return applied;
     const { done } = applied.value;
     const conflicts = [...plan.conflicts, ...applied.value.conflicts];
-    const restored = { id: entry.id, before, after: after.value, done, conflicts };
+    const restored = { id: begun.entry.id, before, after: after.value, done, conflicts };
     await record(restored);
-    await this.#journal.end(entry.id);
+    await this.#journal.end(begun);
     return ok(restored);
   }
 
@@ -103,30 +107,47 @@ export class Restorer {
   async recover(
     record: (recovered: Recovered) => Promise<void>,
   ): Promise<Result<void, CheckpointError>> {
-    for (const entry of await this.#journal.all()) {
-      if (await isRunningProcess(entry.process)) continue;
+    let failure: Result<never, CheckpointError> | undefined;
+    for (const left of await this.#journal.all()) {
+      if (await isRunningProcess(left.process)) continue;
+      const begun = await this.#journal.claim(left);
+      if (begun === undefined) continue;
+      const { entry } = begun;
       const applied = await this.#apply(entry);
-      if (!applied.ok) return applied;
-      const { id, title, note, before, after } = entry;
-      await record({ id, title, note, before, after, ...applied.value });
-      await this.#journal.end(id);
+      // It stays in the journal, for the next host.
+      if (!applied.ok) failure ??= applied;
+      else {
+        const { id, title, note, before, after } = entry;
+        await record({ id, title, note, before, after, ...applied.value });
+        await this.#journal.end(begun);
+      }
     }
-    return ok();
+    return failure ?? ok();
   }
 
   async #apply(entry: JournalEntry): Promise<Result<Applied, CheckpointError>> {
     const shadow = await this.#checkpoints.shadow();
-    const oids = entry.steps.flatMap(({ to }) => (to === undefined ? [] : [to.oid]));
-    const contents = await shadow.read(oids);
-    if (!contents.ok) return failed(contents.error);
-    const root = bytePath(await realpath(this.#root));
-    const options = { root, contents: contents.value, draft: `.codex-chat-${entry.id}-` };
-    const steps = entry.steps.map(({ path, from, to, mode }) => ({ path, from, to, mode }));
-    removeDrafts(steps, options);
-    return ok(await applyPlan({ ...entry, steps }, options));
+    const draft = `.codex-chat-${entry.id}-`;
+    const steps = entry.steps.map(({ path, from, to, mode, needs }) => ({
+      ...{ path, from, to, mode, needs },
+    }));
+    try {
+      const root = bytePath(await realpath(this.#root));
+      settleDrafts(steps, root, draft);
+      const read = async (oids: readonly string[]) => {
+        const contents = await shadow.read(oids);
+        if (contents.ok) return contents.value;
+        throw Object.assign(new Error(contents.error.message), { code: "EGIT" });
+      };
+      const plan = { ...entry, steps, dirModes: new Map(entry.dirModes) };
+      return ok(await applyPlan(plan, { root, read, draft }));
+    } catch (cause) {
+      if (codeOf(cause) === "unknown") throw cause;
+      return failed(cause as Error);
+    }
   }
 }
 
-function failed({ message }: GitError): Result<never, CheckpointError> {
+function failed({ message }: { readonly message: string }): Result<never, CheckpointError> {
   return err({ kind: "failed", message });
 }

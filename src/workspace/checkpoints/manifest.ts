@@ -1,0 +1,41 @@
+import type { Scan } from "./scanned.ts";
+import type { Manifest } from "./tree.ts";
+
+/** What is known of a project besides the files that git can record. */
+export function manifestOf(scan: Scan, usual: Manifest["usual"]): Manifest {
+  const modes = new Map<string, number>();
+  const dirModes = new Map<string, number>();
+  const ignored: string[] = [];
+  for (const [path, { kind, mode, isIgnored }] of scan.files) {
+    if (isIgnored) ignored.push(path);
+    if (kind !== "120000" && mode !== (kind === "100755" ? usual.program : usual.file))
+      modes.set(path, mode);
+  }
+  for (const [path, { mode }] of scan.dirs)
+    if (mode !== undefined && mode !== usual.dir && path !== "") dirModes.set(path, mode);
+  const { emptyDirs, missed } = scan;
+  return {
+    ...{ version: 1, emptyDirs: [...emptyDirs], usual, modes, dirModes, ignored },
+    missed: [...missed],
+  };
+}
+
+/** The permissions that most files, programs and directories have: a matter of the user's umask. */
+export function usualModes({ files, dirs }: Scan): Manifest["usual"] {
+  const count = { file: new Map(), program: new Map(), dir: new Map() };
+  const add = (counts: Map<number, number>, mode: number) =>
+    counts.set(mode, (counts.get(mode) ?? 0) + 1);
+  for (const { kind, mode } of files.values())
+    if (kind !== "120000") add(kind === "100755" ? count.program : count.file, mode);
+  for (const { mode } of dirs.values()) if (mode !== undefined) add(count.dir, mode);
+  return {
+    file: mostOf(count.file, 0o644),
+    program: mostOf(count.program, 0o755),
+    dir: mostOf(count.dir, 0o755),
+  };
+}
+
+function mostOf(counts: ReadonlyMap<number, number>, otherwise: number): number {
+  const [most] = [...counts].sort(([, one], [, other]) => other - one);
+  return most?.[0] ?? otherwise;
+}
