@@ -139,6 +139,8 @@ function putBack(dir: ProjectDir, aside: string, name: string): void {
  */
 function isAsPlanned(dir: ProjectDir, { path, from, to }: Step): "ready" | "done" {
   const here = fileAt(dir, nameOf(path));
+  // A directory in the place of a file that was to go: it is gone.
+  if (here === "other" && to === undefined) return "done";
   if (here === "other") throw new NotDone("in_the_way");
   if (isSameFile(here, to)) return "done";
   if (isSameFile(here, from)) return "ready";
