@@ -15,6 +15,8 @@ export const BOUNDS = {
   ignored: 5000,
   /** A directory of more bytes (some ten thousand names) is read in parts. */
   dirBytes: 256 * 1024,
+  /** Some hundred ignore rules and 300,000 paths take ten seconds. */
+  ignoreMs: 30_000,
   /** A file that changed so shortly before it was read may change again with the same times. */
   racyMs: 2000,
 } as const;

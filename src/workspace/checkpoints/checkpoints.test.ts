@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import {
+import fs, {
   appendFileSync,
   chmodSync,
   existsSync,
@@ -13,9 +13,10 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { must, never, RecordedProject } from "../../../test/support/recorded-project.ts";
 
 /** A project with these files. */
@@ -105,7 +106,8 @@ describe("a checkpoint", () => {
 
   it("reads a file again that may have changed with the same times", async () => {
     const project = projectWith({ a: "one" });
-    await project.take();
+    // Its times are too young to tell anything.
+    expect((await project.take()).files.get("a")).toHaveProperty("state", undefined);
     writeFileSync(join(project.root, "a"), "two");
     expect(await contentIn(project, (await project.take()).commit, "a")).toBe("two");
   });
@@ -214,9 +216,10 @@ describe("a hostile tree", () => {
   });
 
   it("has nothing read through a directory that becomes a link meanwhile", async () => {
-    const project = projectWith({ "d/b": "mine" });
-    mkdirSync(join(project.base, "secret"));
-    writeFileSync(join(project.base, "secret/b"), "canary");
+    const project = projectWith({ "d/b": "mine", "d/e/b": "mine" });
+    mkdirSync(join(project.base, "secret/e"), { recursive: true });
+    for (const path of ["secret/b", "secret/e/b"])
+      writeFileSync(join(project.base, path), "canary");
     const swap = () => {
       rmSync(join(project.root, "d"), { recursive: true });
       symlinkSync("../secret", join(project.root, "d"));
@@ -224,16 +227,14 @@ describe("a hostile tree", () => {
     // Between the listing of a directory and the reading of its files.
     const shadow = await project.checkpoints.shadow();
     const { run } = shadow;
-    let swapped = false;
+    let asked = 0;
     shadow.run = (what) => {
-      if (!swapped && what.args.includes("check-ignore")) {
-        swapped = true;
-        return run.call(shadow, what).finally(swap);
-      }
-      return run.call(shadow, what);
+      // About the top, about `d`, and about `d/e`.
+      if (!what.args.includes("check-ignore") || ++asked !== 3) return run.call(shadow, what);
+      return run.call(shadow, what).finally(swap);
     };
     await project.checkpoints.take({ signal: never() });
-    expect(swapped).toBe(true);
+    expect(asked).toBe(3);
     expect(stored(project)).not.toContain("canary");
   });
 
@@ -306,6 +307,18 @@ describe("a hostile tree", () => {
     expect(taken.missed).toEqual([{ path: "cache", why: "ignored" }]);
   });
 
+  it("has ignore rules that match for ever refused, and other work goes on meanwhile", async () => {
+    const rules = `${"**/a/".repeat(30)}b\n`;
+    const project = projectWith({ ".gitignore": rules }, { bounds: { ignoreMs: 1000 } });
+    project.act({ do: "write", path: `${"a/".repeat(90)}c`, text: "x" });
+    let turns = 0;
+    const count = setInterval(() => (turns += 1), 10);
+    const taken = await project.checkpoints.take({ signal: never() });
+    clearInterval(count);
+    expect(taken).toMatchObject({ ok: false, error: { kind: "failed" } });
+    expect(turns).toBeGreaterThan(10);
+  });
+
   it("has a large file left out, unread, and never taken for deleted", async () => {
     const project = projectWith({ grows: "small", a: "1" }, { bounds: { fileBytes: 100 } });
     const one = await project.take();
@@ -316,7 +329,15 @@ describe("a hostile tree", () => {
     expect(set.files).toEqual([]);
     expect(set.unknown).toEqual(["grows"]);
     appendFileSync(join(project.root, "grows"), "more");
+    const opened = vi.spyOn(fs, "openSync");
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      opened.mockRestore();
+      syncBuiltinESMExports();
+    });
     const third = await project.take();
+    expect(opened.mock.calls.filter(([path]) => String(path).endsWith("/grows"))).toEqual([]);
+    expect(opened).toHaveBeenCalled();
     expect((await project.compare(other, third)).unknown).toEqual(["grows"]);
     expect((await project.compare(third, await project.take())).unknown).toEqual([]);
     expect(stored(project)).not.toContain("xxx");

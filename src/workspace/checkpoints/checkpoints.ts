@@ -5,7 +5,7 @@ import { codeOf } from "../../error-code.ts";
 import type { GitError } from "../../git.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { bytePath } from "../byte-path.ts";
-import { ScanFailure } from "./bounds.ts";
+import { BOUNDS, ScanFailure } from "./bounds.ts";
 import { type CheckpointCommit, FastImport, type StoredCheckpoint } from "./fast-import.ts";
 import { ignoredPaths } from "./ignore-rules.ts";
 import { manifestOf, usualModes } from "./manifest.ts";
@@ -126,12 +126,14 @@ export class Checkpoints {
     const root = bytePath(await realpath(this.#options.root));
     const rules = await this.#putExcludes(shadow);
     const earlier = await this.#earlier(shadow);
+    const timeoutMs = this.#options.bounds?.ignoreMs ?? BOUNDS.ignoreMs;
     const scan = await scanProject({
       root,
       exclude: await this.#foreign(root),
       earlier: earlier?.scan,
       hasNewRules: earlier?.rules !== rules,
-      ignored: async (paths) => unwrap(await ignoredPaths(shadow, root, paths, signal)),
+      ignored: async (paths) =>
+        unwrap(await ignoredPaths(shadow, root, paths, { signal, timeoutMs })),
       store: (content) => importer.blob(content),
       onProgress: onProgress ?? (() => {}),
       signal,

@@ -6,8 +6,6 @@ import type { ShadowRepository } from "./shadow-repository.ts";
 /** Git's exit code where none of the paths is ignored. */
 const NONE = 1;
 const MAX_BYTES = 256 * 1024 ** 2;
-/** Some hundred patterns and 300,000 paths take ten seconds. */
-const TIMEOUT_MS = 30_000;
 
 /**
  * Which of these paths the project's `.gitignore` files, and the shadow repository's own list of
@@ -21,7 +19,7 @@ export async function ignoredPaths(
   shadow: ShadowRepository,
   root: string,
   paths: readonly string[],
-  signal: AbortSignal,
+  { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
 ): Promise<Result<ReadonlySet<string>, GitError>> {
   if (paths.length === 0) return ok(new Set());
   const input = bytesOf(paths.map((path) => `${joined(root, path)}\0`).join(""));
@@ -34,7 +32,7 @@ export async function ignoredPaths(
       yield input;
     })(),
     maxBytes: MAX_BYTES,
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
     signal,
   });
   if (!answer.ok) return answer.error.exitCode === NONE ? ok(new Set()) : answer;

@@ -152,6 +152,18 @@ describe("pruning", () => {
     expect(project.git("cat-file", "blob", `${next}:files/shared`)).toBe("in every checkpoint\n");
   });
 
+  it("does not have a host give a checkpoint again that was removed", async () => {
+    const project = new TimedProject();
+    const other = project.timed();
+    const base = await project.recorded("the same", 35, other);
+    await project.recorded("another", 0);
+    await project.prune();
+    project.later();
+    await project.prune();
+    expect(project.has(base)).toBe(false);
+    expect(project.has(await project.recorded("the same", 0, other))).toBe(true);
+  });
+
   it("leaves the files of a git that is running, and removes those of one that died", async () => {
     const project = new TimedProject();
     await project.recorded("a", 0);

@@ -1,16 +1,8 @@
-import fs, {
-  appendFileSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import fs, { appendFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { RecordedProject } from "../../../test/support/recorded-project.ts";
+import { must, never, RecordedProject, treeOf } from "../../../test/support/recorded-project.ts";
 
 type Writer = "linkSync" | "renameSync" | "unlinkSync" | "symlinkSync";
 
@@ -112,14 +104,19 @@ describe("what somebody writes in the moment of an undo", () => {
   });
 
   it("has nothing written outside through a directory that has become a link", async () => {
-    const { project, back, at } = await turn({ a: "one\n", "d/x": "one\n", "d/y": "1" }, (it) => {
-      it.act({ do: "write", path: "a", text: "two\n" });
-      it.act({ do: "write", path: "d/x", text: "two\n" });
-      it.act({ do: "remove", path: "d/y" });
-      it.act({ do: "write", path: "d/z", text: "two\n" });
-    });
+    const { project, back, at } = await turn(
+      { a: "one\n", "d/x": "one\n", "d/y": "1", "d/e/x": "one\n" },
+      (it) => {
+        it.act({ do: "write", path: "d/e/x", text: "two\n" });
+        it.act({ do: "write", path: "a", text: "two\n" });
+        it.act({ do: "write", path: "d/x", text: "two\n" });
+        it.act({ do: "remove", path: "d/y" });
+        it.act({ do: "write", path: "d/z", text: "two\n" });
+      },
+    );
     const outside = join(project.base, "outside");
-    mkdirSync(outside);
+    mkdirSync(join(outside, "e"), { recursive: true });
+    writeFileSync(join(outside, "e/x"), "two\n");
     writeFileSync(join(outside, "x"), "two\n");
     writeFileSync(join(outside, "z"), "two\n");
     justBefore(
@@ -131,8 +128,10 @@ describe("what somebody writes in the moment of an undo", () => {
       },
     );
     const { conflicts } = await project.change(back);
-    expect(conflicts.map(({ path }) => path).sort()).toEqual(["d/x", "d/y"]);
-    expect(readdirSync(outside).sort()).toEqual(["x", "z"]);
+    expect(conflicts.map(({ path }) => path).sort()).toEqual(["d/e/x", "d/x", "d/y"]);
+    expect(treeOf(outside)).toEqual({
+      ...{ e: "directory", "e/x": "644 two\n", x: "644 two\n", z: "644 two\n" },
+    });
     expect(project.tree()).toMatchObject({ a: "644 one\n", "moved/x": "644 two\n" });
   });
 
@@ -168,12 +167,14 @@ describe("an undo", () => {
   });
 
   it("does not make a link of what the user wrote into a file", async () => {
-    const { project, back } = await turn({ a: "" }, (it) => {
-      rmSync(join(it.root, "a"));
-      it.act({ do: "link", path: "a", target: "x" });
-    });
+    const project = new RecordedProject();
+    project.act({ do: "write", path: "a", text: "x" });
+    const one = await project.take();
+    // The link's target is what the file contained.
+    project.act({ do: "link", path: "a", target: "x" });
+    const other = await project.take();
     project.act({ do: "write", path: "a", text: "by the user\n" });
-    const { conflicts } = await project.change(back);
+    const { conflicts } = await project.change(await project.compare(one, other));
     expect(conflicts).toMatchObject([{ path: "a", why: "changed" }]);
     expect(project.tree()).toEqual({ a: "644 by the user\n" });
   });
@@ -194,6 +195,8 @@ describe("an undo", () => {
     });
     project.act({ do: "write", path: "b", text: "a\nb\nc\nd\nmine\n" });
     project.act({ do: "write", path: "a/.git/HEAD", text: "ref: x\n" });
+    const planned = must(await project.restorer.plan([back], never()));
+    expect(planned.plan.steps).toEqual([]);
     const { conflicts } = await project.change(back);
     expect(conflicts.map(({ path, why }) => `${path} ${why}`).sort()).toEqual([
       ...["a in_the_way", "b in_the_way"],
