@@ -46,7 +46,7 @@ async function product(): Promise<Target> {
   const args = [place.home, `touch ${mark}`];
   const dir = join(place.state, "checkpoints");
   const root = place.project;
-  const checkpoints = new Checkpoints({ root, dir, excludes: async () => "", foreignDirs: [] });
+  const checkpoints = new Checkpoints({ root, dir, excludes: async () => "", foreign: () => [] });
   const restorer = new Restorer(root, checkpoints, dir);
   const taken: Checkpoint[] = [];
   return {
@@ -116,8 +116,9 @@ async function control(): Promise<Target> {
         const content = await readFile(join(cwd, path), "latin1").catch(() => undefined);
         if (content === undefined) continue;
         const input = [
+          ...["blob", "mark :1", `data ${content.length}`, content],
           ...["commit refs/heads/main", "committer c <c> 0 +0000", "data 0"],
-          ...[`M 100644 inline ${path}`, `data ${content.length}`, content, ""],
+          ...[`M 100644 :1 ${path}`, ""],
         ].join("\n");
         const args = ["--git-dir", dir, "fast-import", "--quiet", "--force"];
         await execa("git", args, { input, reject: false });

@@ -30,7 +30,7 @@ for (const name of WRITERS) {
 }
 syncBuiltinESMExports();
 
-const checkpoints = new Checkpoints({ root, dir, excludes: async () => "", foreignDirs: [] });
+const checkpoints = new Checkpoints({ root, dir, excludes: async () => "", foreign: () => [] });
 const restorer = new Restorer(root, checkpoints, dir);
 const compared = await compareCheckpoints(await checkpoints.shadow(), one, other);
 if (!compared.ok) throw new Error(compared.error.message);

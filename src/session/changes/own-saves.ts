@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { realpath, rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { type FileKind, oidOf, type TreeFile } from "../../workspace/checkpoints/index.ts";
+import { type FileKind, type FileWithMode, oidOf } from "../../workspace/checkpoints/index.ts";
 import { bytePath, ProjectDir } from "../../workspace/index.ts";
 import type { ProjectChanges } from "./project-changes.ts";
 
@@ -11,7 +11,7 @@ type Save = { readonly path: string; readonly before?: string | undefined };
 /** A larger file is not recorded. */
 const MAX_BYTES = 10 * 1024 ** 2;
 
-type Read = { readonly file: TreeFile; readonly content: Buffer };
+type Read = { readonly file: FileWithMode; readonly content: Buffer };
 
 /**
  * Records that a change which came while a turn ran is the user's: neither a list of Codex's changes nor
@@ -24,7 +24,12 @@ export async function noteSave(changes: ProjectChanges, save: Save): Promise<voi
     const path = bytePath(save.path.slice(root.length + 1));
     const before = save.before === undefined ? undefined : readFile(save.before);
     const after = readFile(save.path);
-    const from = await withFile(changes, start, path, before);
+    // The copy has its own permissions; those of the file are the user's as well.
+    const mode = after?.file.mode;
+    const from = await withFile(
+      ...([changes, start, path] as const),
+      before && { ...before, file: { ...before.file, mode } },
+    );
     const to = await withFile(changes, start, path, after);
     if (from !== undefined && to !== undefined && from !== to)
       await changes.log.settle({
@@ -52,7 +57,8 @@ function readFile(path: string): Read | undefined {
     const read = dir?.read(bytePath(basename(path)), MAX_BYTES + 1);
     if (read === undefined || read.content.length > MAX_BYTES) return undefined;
     const kind: FileKind = (read.stats.mode & 0o100) === 0 ? "100644" : "100755";
-    return { file: { kind, oid: oidOf(read.content) }, content: read.content };
+    const mode = read.stats.mode & 0o777;
+    return { file: { kind, mode, oid: oidOf(read.content) }, content: read.content };
   } catch {
     return undefined;
   }

@@ -9,8 +9,8 @@ import {
   type CheckpointError,
   Checkpoints,
   compareCheckpoints,
+  type FileWithMode,
   reversed,
-  type TreeFile,
 } from "../../workspace/checkpoints/index.ts";
 import {
   isRunningProcess,
@@ -151,19 +151,17 @@ export class ProjectChanges implements TurnHook {
     commit: string,
     sets: readonly ChangeSet[],
   ): Promise<Result<string, CheckpointError>> {
-    const files = sets.map((set) => set.files.map(({ path, from, to }) => [path, from, to]));
+    const files = sets.map((set) => set.files);
     const key = createHash("sha256")
       .update(JSON.stringify([commit, files]))
       .digest("hex");
     const known = this.#derived.get(key);
     if (known !== undefined) return ok(known);
     const shadow = await this.checkpoints.shadow();
-    const tree = await shadow.tree(commit);
-    if (!tree.ok) return failed(tree.error.message);
-    const plan = await planChanges(shadow, tree.value, sets);
-    if (!plan.ok) return failed(plan.error.message);
-    const { steps, merged } = plan.value;
-    const changes = new Map(steps.map(({ path, to }) => [path, to]));
+    const recorded = await shadow.recorded(commit);
+    if (!recorded.ok) return failed(recorded.error.message);
+    const { steps, merged } = await planChanges(shadow, recorded.value, sets);
+    const changes = new Map(steps.map(({ path, to, mode }) => [path, to && { ...to, mode }]));
     const derived =
       changes.size === 0 ? ok(commit) : await this.derive(commit, changes, merged.values());
     if (derived.ok) remember(this.#derived, key, derived.value);
@@ -173,7 +171,7 @@ export class ProjectChanges implements TurnHook {
   /** A checkpoint with these files in the place of its own. */
   async derive(
     commit: string,
-    changes: ReadonlyMap<string, TreeFile | undefined>,
+    changes: ReadonlyMap<string, FileWithMode | undefined>,
     contents: Iterable<Buffer>,
   ): Promise<Result<string, CheckpointError>> {
     const tree = await (await this.checkpoints.shadow()).treeName(commit);
@@ -187,10 +185,7 @@ export class ProjectChanges implements TurnHook {
   /** What undoes the difference between two checkpoints. */
   async reverse(one: string, other: string): Promise<Result<ChangeSet, CheckpointError>> {
     const compared = await this.compare(one, other);
-    if (!compared.ok) return compared;
-    const manifest = await (await this.checkpoints.shadow()).manifest(one);
-    if (!manifest.ok) return failed(manifest.error.message);
-    return ok(reversed(compared.value, manifest.value.modes));
+    return compared.ok ? ok(reversed(compared.value)) : compared;
   }
 
   /** Keeps what the next host can use. */

@@ -1,7 +1,12 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { ActionParams, ActionResult } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
-import { type Checkpoint, oidOf, type TreeFile } from "../../workspace/checkpoints/index.ts";
+import {
+  type Checkpoint,
+  type FileWithMode,
+  oidOf,
+  type TreeFile,
+} from "../../workspace/checkpoints/index.ts";
 import { bytePath } from "../../workspace/index.ts";
 import type { Failure } from "../failure.ts";
 import type { ProjectChanges } from "./project-changes.ts";
@@ -24,14 +29,14 @@ export async function accept(
   if (!now.ok) return failed(now.error.message);
   const compared = await changes.compare(left, now.value.commit);
   if (!compared.ok) return failed(compared.error.message);
-  const accepted = new Map<string, TreeFile | undefined>();
+  const accepted = new Map<string, FileWithMode | undefined>();
   const contents: Buffer[] = [];
   for (const file of files) {
     const path = bytePath(file.path.slice(changes.root.length + 1));
     const change = compared.value.files.find((each) => each.path === path);
     if (change === undefined) continue;
     if (file.hunks === undefined || change.from === undefined || change.to === undefined) {
-      accepted.set(path, change.to);
+      accepted.set(path, change.to && { ...change.to, mode: change.toMode });
       const rename = compared.value.renames.find(({ newPath }) => newPath === path);
       if (rename !== undefined) accepted.set(rename.path, undefined);
       continue;

@@ -158,7 +158,7 @@ describe("a checkpoint", () => {
     const base = new RecordedProject();
     mkdirSync(join(base.root, "chats"));
     symlinkSync(join(base.root, "chats"), join(base.base, "history"));
-    const options = { root: base.root, foreignDirs: [join(base.base, "history")] };
+    const options = { root: base.root, foreign: () => [join(base.base, "history")] };
     base.act({ do: "write", path: "chats/one.md", text: "a conversation" });
     base.act({ do: "write", path: "a", text: "1" });
     const taken = must(await base.open(options).take({ signal: never() }));

@@ -8,24 +8,23 @@ import { bytePath } from "../byte-path.ts";
 import { BOUNDS, ScanFailure } from "./bounds.ts";
 import { type CheckpointCommit, FastImport, type StoredCheckpoint } from "./fast-import.ts";
 import { ignoredPaths } from "./ignore-rules.ts";
-import { manifestOf, usualModes } from "./manifest.ts";
+import { manifestOf, usualModes, withModes } from "./manifest.ts";
 import { type PruneOptions, pruneCheckpoints } from "./prune.ts";
 import { type ScanOptions, scanProject } from "./scan.ts";
 import { type CachedScan, loadScan, saveScan } from "./scan-cache.ts";
 import type { Scan, ScannedFile } from "./scanned.ts";
 import { REFS, ShadowRepository } from "./shadow-repository.ts";
-import { isSameFile, type Manifest, type Missed, manifestText, type TreeFile } from "./tree.ts";
+import {
+  type FileWithMode,
+  isSameFile,
+  type Manifest,
+  manifestText,
+  type Recorded,
+  type TreeFile,
+} from "./tree.ts";
 
 /** The project's files at one moment, kept in the shadow repository. */
-export type Checkpoint = StoredCheckpoint & {
-  /** With their permissions, as 0o644. */
-  readonly files: ReadonlyMap<string, TreeFile & { readonly mode: number }>;
-  /** All directories, and those in which nothing is. */
-  readonly dirs: ReadonlySet<string>;
-  readonly emptyDirs: readonly string[];
-  /** What could not be recorded. */
-  readonly missed: readonly Missed[];
-};
+export type Checkpoint = StoredCheckpoint & Recorded;
 
 /** Why there is no checkpoint. */
 export type CheckpointError = {
@@ -159,11 +158,12 @@ export class Checkpoints {
 
   /**
    * Stores the files as they will be after a change to a project whose files are those of `base`. The
-   * contents are those that no checkpoint has yet. Rejects with the signal's reason.
+   * contents are those that no checkpoint has yet. A file without permissions keeps those it has, or
+   * gets the usual ones. Rejects with the signal's reason.
    */
   async derive(
     base: StoredCheckpoint,
-    changes: ReadonlyMap<string, TreeFile | undefined>,
+    changes: ReadonlyMap<string, FileWithMode | undefined>,
     contents: Iterable<Buffer>,
     signal: AbortSignal,
     changed: (manifest: Manifest) => Manifest = (manifest) => manifest,
@@ -173,7 +173,7 @@ export class Checkpoints {
     if (!before.ok) return before;
     const importer = new FastImport(shadow, signal);
     for (const content of contents) await importer.blob(content);
-    const manifest = manifestText(changed(before.value));
+    const manifest = manifestText(changed(withModes(before.value, changes)));
     return importer.commit({ ...this.#named(), base, changes, manifest });
   }
 

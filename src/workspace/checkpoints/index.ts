@@ -17,4 +17,12 @@ export {
 } from "./compare.ts";
 export { oidOf, type StoredCheckpoint } from "./fast-import.ts";
 export type { ShadowRepository } from "./shadow-repository.ts";
-export { type FileKind, isBelow, isSameFile, type Manifest, type TreeFile } from "./tree.ts";
+export {
+  type FileKind,
+  type FileWithMode,
+  isBelow,
+  isSameFile,
+  type Manifest,
+  type Recorded,
+  type TreeFile,
+} from "./tree.ts";

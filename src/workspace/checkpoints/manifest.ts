@@ -1,5 +1,5 @@
 import type { Scan } from "./scanned.ts";
-import type { Manifest } from "./tree.ts";
+import type { FileWithMode, Manifest } from "./tree.ts";
 
 /** What is known of a project besides the files that git can record. */
 export function manifestOf(scan: Scan, usual: Manifest["usual"]): Manifest {
@@ -18,6 +18,24 @@ export function manifestOf(scan: Scan, usual: Manifest["usual"]): Manifest {
     ...{ version: 1, emptyDirs: [...emptyDirs], usual, modes, dirModes, ignored },
     missed: [...missed],
   };
+}
+
+/** The manifest with the permissions of files that change. */
+export function withModes(
+  manifest: Manifest,
+  changes: ReadonlyMap<string, FileWithMode | undefined>,
+): Manifest {
+  const { usual } = manifest;
+  const modes = new Map(manifest.modes);
+  for (const [path, file] of changes) {
+    const isProgram = file?.kind === "100755";
+    const mode = file?.mode ?? modes.get(path);
+    modes.delete(path);
+    if (file === undefined || file.kind === "120000" || mode === undefined) continue;
+    const isOfKind = ((mode & 0o100) !== 0) === isProgram;
+    if (isOfKind && mode !== (isProgram ? usual.program : usual.file)) modes.set(path, mode);
+  }
+  return { ...manifest, modes };
 }
 
 /** The permissions that most files, programs and directories have: a matter of the user's umask. */

@@ -3,7 +3,16 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type GitError, type GitRun, runGit } from "../../git.ts";
 import { ok, type Result } from "../../result.ts";
-import { EMPTY_MANIFEST, type FileKind, Manifest, type Tree, type TreeFile } from "./tree.ts";
+import { parentOf } from "../byte-path.ts";
+import {
+  EMPTY_MANIFEST,
+  type FileKind,
+  Manifest,
+  modeIn,
+  type Recorded,
+  type Tree,
+  type TreeFile,
+} from "./tree.ts";
 
 /** Where a checkpoint's files and its manifest are in its tree. */
 export const FILES = "files";
@@ -73,6 +82,24 @@ export class ShadowRepository {
       if (oid !== undefined && path !== undefined) tree.set(path, { kind: kind as FileKind, oid });
     }
     return ok(tree);
+  }
+
+  /** A checkpoint as a project that changes can be planned for. */
+  async recorded(commit: string): Promise<Result<Recorded, GitError>> {
+    const [tree, manifest] = await Promise.all([this.tree(commit), this.manifest(commit)]);
+    if (!tree.ok) return tree;
+    if (!manifest.ok) return manifest;
+    const files = new Map(
+      [...tree.value].map(([path, file]) => {
+        return [path, { ...file, mode: modeIn(manifest.value, path, file.kind) }];
+      }),
+    );
+    const { emptyDirs, missed } = manifest.value;
+    const dirs = new Set(emptyDirs);
+    for (const path of [...files.keys(), ...emptyDirs])
+      for (let dir = parentOf(path); dir !== "" && !dirs.has(dir); dir = parentOf(dir))
+        dirs.add(dir);
+    return ok({ files, dirs, emptyDirs, missed });
   }
 
   /** The manifest of a checkpoint. */

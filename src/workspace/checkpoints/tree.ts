@@ -6,6 +6,19 @@ export type FileKind = "100644" | "100755" | "120000";
 /** A file as it is recorded: its kind, and the name of its content, which for a link is its target. */
 export type TreeFile = { readonly kind: FileKind; readonly oid: string };
 
+/** A file with its permissions, as 0o644, as far as they are known. */
+export type FileWithMode = TreeFile & { readonly mode?: number | undefined };
+
+/** The files of a project at one moment, and what is around them. */
+export type Recorded = {
+  readonly files: ReadonlyMap<string, FileWithMode>;
+  /** All directories, and those in which nothing is. */
+  readonly dirs: ReadonlySet<string>;
+  readonly emptyDirs: readonly string[];
+  /** What could not be recorded. */
+  readonly missed: readonly Missed[];
+};
+
 /** Recorded files by their path from the project's root, as bytes (see byte-path.ts). */
 export type Tree = ReadonlyMap<string, TreeFile>;
 

@@ -8,8 +8,8 @@ import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Act, must, RecordedProject } from "../../../test/support/recorded-project.ts";
-import type { Recovered } from "./index.ts";
 import { Restorer } from "./index.ts";
+import type { Recovered } from "./restore.ts";
 
 const FIRST: readonly Act[] = [
   { do: "write", path: "changed", text: "one\n" },

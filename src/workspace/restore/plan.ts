@@ -1,10 +1,11 @@
 import {
   type ChangeSet,
-  type Checkpoint,
   type FileChange,
   type FileKind,
+  type FileWithMode,
   isBelow,
   isSameFile,
+  type Recorded,
   type ShadowRepository,
   type TreeFile,
 } from "../checkpoints/index.ts";
@@ -14,19 +15,13 @@ import { Merger } from "./merge.ts";
 
 const LINK: FileKind = "120000";
 
-/** The project as it is. */
-export type Current = Pick<Checkpoint, "files" | "dirs" | "emptyDirs" | "missed">;
-
-/** A file as it is, or will be. */
-type State = TreeFile & { readonly mode?: number | undefined };
-
 /**
  * Plans one change after the other to a project as it is: what was changed since is kept and merged
  * line by line, and a file where that cannot be done is left as it is.
  */
 export async function planChanges(
   shadow: ShadowRepository,
-  current: Current,
+  current: Recorded,
   sets: readonly ChangeSet[],
 ): Promise<Plan> {
   const planner = new Planner(new Merger(shadow), current);
@@ -36,15 +31,15 @@ export async function planChanges(
 
 class Planner {
   readonly #merger: Merger;
-  readonly #current: Current;
+  readonly #current: Recorded;
   readonly #missed: ReadonlySet<string>;
   /** Files as they will be, where they change; undefined for those that go. */
-  readonly #planned = new Map<string, State | undefined>();
+  readonly #planned = new Map<string, FileWithMode | undefined>();
   /** Of a file that gets another name: where its content was. */
   readonly #sources = new Map<string, string>();
   readonly #conflicts = new Map<string, Conflict>();
 
-  constructor(merger: Merger, current: Current) {
+  constructor(merger: Merger, current: Recorded) {
     this.#merger = merger;
     this.#current = current;
     this.#missed = new Set(current.missed.map(({ path }) => path));
@@ -66,7 +61,8 @@ class Planner {
       if (isSameFile(from, to) && from?.mode === to?.mode) continue;
       const needs = to === undefined ? targets.get(path) : undefined;
       const isWritten = needs !== undefined && this.#planned.get(needs) !== undefined;
-      const fileOf = (state: State | undefined) => state && { kind: state.kind, oid: state.oid };
+      const fileOf = (state: FileWithMode | undefined) =>
+        state && { kind: state.kind, oid: state.oid };
       const step: Step = { path, from: fileOf(from), to: fileOf(to), mode: to?.mode };
       steps.push(isWritten ? { ...step, needs } : step);
     }
@@ -78,11 +74,11 @@ class Planner {
     };
   }
 
-  #now(path: string): State | undefined {
+  #now(path: string): FileWithMode | undefined {
     return this.#planned.has(path) ? this.#planned.get(path) : this.#asItIs(path);
   }
 
-  #asItIs(path: string): State | undefined {
+  #asItIs(path: string): FileWithMode | undefined {
     const file = this.#current.files.get(path);
     return (
       file && { kind: file.kind, oid: file.oid, mode: file.kind === LINK ? undefined : file.mode }

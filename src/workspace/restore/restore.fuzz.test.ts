@@ -150,7 +150,7 @@ describe("what the user wrote since", { timeout: 300_000 }, () => {
           }
         },
       ),
-      { numRuns: RUNS },
+      { numRuns: 3 * RUNS },
     );
   });
 });

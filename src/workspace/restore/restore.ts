@@ -77,7 +77,7 @@ export class Restorer {
     const planned = await this.plan(sets, signal);
     if (!planned.ok) return planned;
     const { before, plan } = planned.value;
-    const changes = new Map(plan.steps.map(({ path, to }) => [path, to]));
+    const changes = new Map(plan.steps.map(({ path, to, mode }) => [path, to && { ...to, mode }]));
     const after = await this.#checkpoints.derive(
       ...([before, changes, plan.merged.values(), signal] as const),
       (manifest) => manifestAfter(manifest, plan),
