@@ -7,12 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import {
-  type Checkpoint,
-  Checkpoints,
-  compareCheckpoints,
-  reversed,
-} from "../src/workspace/checkpoints/index.ts";
+import { type Checkpoint, Checkpoints, reversed } from "../src/workspace/checkpoints/index.ts";
 import { Restorer } from "../src/workspace/restore/index.ts";
 import { must } from "../test/support/recorded-project.ts";
 import { type Attempt, attempt, group, verdict } from "./catalogue.ts";
@@ -77,9 +72,7 @@ async function product(): Promise<Target> {
       const [first] = taken;
       const last = taken.at(-1);
       if (first === undefined || last === undefined) throw new Error("nothing was recorded");
-      const set = must(
-        await compareCheckpoints(await checkpoints.shadow(), first.commit, last.commit),
-      );
+      const set = must(await checkpoints.compare(first.commit, last.commit));
       for (const each of [reversed(set), set])
         await restorer.change({
           ...{ title: "an attack", sets: [each], note: null, record: async () => {} },

@@ -6,11 +6,7 @@
 import fs, { writeFileSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
-import {
-  Checkpoints,
-  compareCheckpoints,
-  reversed,
-} from "../../src/workspace/checkpoints/index.ts";
+import { Checkpoints, reversed } from "../../src/workspace/checkpoints/index.ts";
 import { Restorer } from "../../src/workspace/restore/index.ts";
 
 const [root = "", dir = "", one = "", other = "", at = "", signal = ""] = process.argv.slice(2);
@@ -32,7 +28,7 @@ syncBuiltinESMExports();
 
 const checkpoints = new Checkpoints({ root, dir, excludes: async () => "", foreign: () => [] });
 const restorer = new Restorer(root, checkpoints, dir);
-const compared = await compareCheckpoints(await checkpoints.shadow(), one, other);
+const compared = await checkpoints.compare(one, other);
 if (!compared.ok) throw new Error(compared.error.message);
 const done = await restorer.change({
   ...{ title: "taking it back", sets: [reversed(compared.value)], note: { turn: 3 } },

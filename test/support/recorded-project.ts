@@ -23,7 +23,6 @@ import {
   type ChangeSet,
   type Checkpoint,
   Checkpoints,
-  compareCheckpoints,
   reversed,
 } from "../../src/workspace/checkpoints/index.ts";
 import { type Restored, Restorer } from "../../src/workspace/restore/index.ts";
@@ -70,9 +69,7 @@ export class RecordedProject {
   }
 
   async compare(one: { commit: string }, other: { commit: string }): Promise<ChangeSet> {
-    return must(
-      await compareCheckpoints(await this.checkpoints.shadow(), one.commit, other.commit),
-    );
+    return must(await this.checkpoints.compare(one.commit, other.commit));
   }
 
   /** The change that leads from `other` back to `one`. */

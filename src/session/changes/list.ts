@@ -1,10 +1,6 @@
 import type { ActionParams, ActionResult } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
-import {
-  type CheckpointError,
-  countLines,
-  type FileChange,
-} from "../../workspace/checkpoints/index.ts";
+import type { CheckpointError, FileChange } from "../../workspace/checkpoints/index.ts";
 import { shownPath } from "../../workspace/index.ts";
 import type { Failure } from "../failure.ts";
 import { baselineSince } from "./baseline.ts";
@@ -32,8 +28,7 @@ export async function listChanges(
   if (!left.ok) return failed(left.error.message);
   const set = await changes.compare(left.value, now.value);
   if (!set.ok) return failed(set.error.message);
-  const shadow = await changes.checkpoints.shadow();
-  const counts = await countLines(shadow, left.value, now.value);
+  const counts = await changes.checkpoints.countLines(left.value, now.value);
   if (!counts.ok) return failed(counts.error.message);
   const oldNames = new Map(set.value.renames.map(({ path, newPath }) => [newPath, path]));
   const gone = new Set(set.value.renames.map(({ path }) => path));

@@ -8,7 +8,6 @@ import {
   type Checkpoint,
   type CheckpointError,
   Checkpoints,
-  compareCheckpoints,
   type FileWithMode,
   reversed,
 } from "../../workspace/checkpoints/index.ts";
@@ -136,10 +135,11 @@ export class ProjectChanges implements TurnHook {
     const key = `${one} ${other}`;
     const known = this.#compared.get(key);
     if (known !== undefined) return ok(known);
-    const shadow = await this.checkpoints.shadow();
-    const compared = await compareCheckpoints(shadow, one, other);
+    const compared = await this.checkpoints.compare(one, other);
     if (!compared.ok) {
-      const isThere = (await shadow.has(one)) && (await shadow.has(other));
+      const shadow = await this.checkpoints.shadow();
+      const named = await Promise.all([shadow.treeName(one), shadow.treeName(other)]);
+      const isThere = named.every(({ ok: isNamed }) => isNamed);
       return failed(isThere ? compared.error.message : "the files of that time are no longer kept");
     }
     remember(this.#compared, key, compared.value);

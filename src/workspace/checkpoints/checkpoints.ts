@@ -6,6 +6,7 @@ import type { GitError } from "../../git.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { bytePath } from "../byte-path.ts";
 import { BOUNDS, ScanFailure } from "./bounds.ts";
+import { type ChangeSet, compareCheckpoints, countLines, type LineCounts } from "./compare.ts";
 import { type CheckpointCommit, FastImport, type StoredCheckpoint } from "./fast-import.ts";
 import { ignoredPaths } from "./ignore-rules.ts";
 import { manifestOf, usualModes, withModes } from "./manifest.ts";
@@ -177,6 +178,19 @@ export class Checkpoints {
     return importer.commit({ ...this.#named(), base, changes, manifest });
   }
 
+  /** Compares two checkpoints, given by their commits. */
+  async compare(one: string, other: string): Promise<Result<ChangeSet, GitError>> {
+    return compareCheckpoints(await this.shadow(), one, other);
+  }
+
+  /** Counts the lines that differ between two checkpoints; see compare.ts. */
+  async countLines(
+    one: string,
+    other: string,
+  ): Promise<Result<ReadonlyMap<string, LineCounts>, GitError>> {
+    return countLines(await this.shadow(), one, other);
+  }
+
   /** Removes old checkpoints; see prune.ts. */
   async prune(options: PruneOptions): Promise<Result<void, GitError>> {
     return pruneCheckpoints(await this.shadow(), { nowMs: this.#now(), ...options });
@@ -222,7 +236,8 @@ export class Checkpoints {
   async #putExcludes(shadow: ShadowRepository): Promise<string> {
     const text = await this.#options.excludes();
     const hash = createHash("sha256").update(text).digest("hex");
-    if (this.#cached?.rules !== hash) await writeFile(join(shadow.dir, "info/exclude"), text);
+    if (this.#cached?.rules !== hash)
+      await writeFile(join(shadow.dir, "info/exclude"), text, { mode: 0o600 });
     return hash;
   }
 

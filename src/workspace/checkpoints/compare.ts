@@ -32,7 +32,7 @@ export type ChangeSet = {
 };
 
 /** Permissions of directories by their paths. */
-export type DirModes = ReadonlyMap<string, number>;
+type DirModes = ReadonlyMap<string, number>;
 
 /** With more files than this, git looks for no renames; as `diff.renameLimit` is by default. */
 const MAX_RENAMES = 1000;

@@ -10,8 +10,6 @@ export {
 } from "./checkpoints.ts";
 export {
   type ChangeSet,
-  compareCheckpoints,
-  countLines,
   type FileChange,
   reversed,
 } from "./compare.ts";

@@ -29,6 +29,8 @@ const MAX_READ_BYTES = 512 * 1024 ** 2;
 const CONFIG = `[core]
 	repositoryformatversion = 0
 	bare = true
+	# All that git makes is for this user alone, whatever the umask.
+	sharedRepository = 0600
 	# Names that other systems cannot have are names here.
 	protectHFS = false
 	protectNTFS = false
@@ -56,9 +58,9 @@ export class ShadowRepository {
     if (!existsSync(join(dir, "HEAD"))) {
       for (const name of ["objects/info", "objects/pack", "refs/heads", "info"])
         await mkdir(join(dir, name), { recursive: true, mode: 0o700 });
-      await writeFile(join(dir, "config"), CONFIG);
+      await writeFile(join(dir, "config"), CONFIG, { mode: 0o600 });
       // Last: without HEAD the directory is not a repository. It never names a commit.
-      await writeFile(join(dir, "HEAD"), "ref: refs/heads/none\n");
+      await writeFile(join(dir, "HEAD"), "ref: refs/heads/none\n", { mode: 0o600 });
     }
     return new ShadowRepository(dir);
   }

@@ -59,7 +59,8 @@ export class Merger {
     const dir = await mkdtemp(join(this.#shadow.dir, "merge-"));
     try {
       const names = Object.entries(versions);
-      for (const [name, content] of names) await writeFile(join(dir, name), content);
+      for (const [name, content] of names)
+        await writeFile(join(dir, name), content, { mode: 0o600 });
       const merged = await this.#shadow.run({
         args: ["merge-file", "-p", "-q", ...names.map(([name]) => join(dir, name))],
         maxBytes: 2 * (versions.mine.length + versions.theirs.length) + 1024,
