@@ -27,7 +27,7 @@ end
 ---@param win integer
 ---@return integer rows for text
 local function text_rows(win)
-  return vim.fn.getwininfo(win)[1].height
+  return vim.fn.winheight(win)
 end
 
 --- Screen lines of the rows from `first` to `last`, inclusive; 0 if there are none.
@@ -40,6 +40,16 @@ local function rows_of(win, first, last)
     return 0
   end
   return api.nvim_win_text_height(win, { start_row = first, end_row = last }).all
+end
+
+--- The last row of the closed fold that hides this row; -2 if there is none.
+---@param win integer
+---@param row integer
+---@return integer
+local function fold_end(win, row)
+  return within(win, function()
+    return vim.fn.foldclosedend(row + 1) - 1
+  end)
 end
 
 --- The first row from which the text to `last` takes at most `room` screen lines.
@@ -67,6 +77,39 @@ local function top_for(win, last, room)
   return low
 end
 
+--- The first row of a window that keeps the buffer's end in view: the old one, or the row below the
+--- lines that must go.
+---@param win integer
+---@param top integer the old one
+---@param last integer
+---@return integer row at most `last`
+local function top_after(win, top, last)
+  if vim.fn.line("w0", win) == top + 1 and vim.fn.line("w$", win) > last then
+    return top
+  end
+  local excess = rows_of(win, top, last) - text_rows(win)
+  -- Line by line: only few go, and to measure the window again would cost as much as all the rest.
+  while excess > 0 and top < last do
+    local stop = math.max(top, fold_end(win, top))
+    excess = excess - rows_of(win, top, stop)
+    top = math.min(stop + 1, last)
+  end
+  return top
+end
+
+--- Whether the window shows the buffer's end.
+---@param win integer
+---@param view table
+---@param last integer
+---@return boolean
+local function shows_end(win, view, last)
+  if view.skipcol == 0 then
+    -- Neovim knows it from when it drew the window.
+    return vim.fn.line("w$", win) > last
+  end
+  return rows_of(win, view.topline - 1, last) <= text_rows(win)
+end
+
 --- Remembers the views of the chat's windows.
 ---@param chat codex-chat.Chat
 ---@param prompt integer the prompt's first row
@@ -76,10 +119,7 @@ function M.hold(chat, prompt)
   for _, win in ipairs(vim.fn.win_findbuf(chat.buf)) do
     local view = within(win, vim.fn.winsaveview)
     local last = api.nvim_buf_line_count(chat.buf) - 1
-    local room = text_rows(win)
-    local follows = view.lnum > prompt
-      and last - math.max(view.topline - 1, prompt) < room
-      and rows_of(win, view.topline - 1, last) <= room
+    local follows = view.lnum > prompt and shows_end(win, view, last)
     held[#held + 1] = {
       win = win,
       view = view,
@@ -134,7 +174,7 @@ function M.release(chat, held, splices)
       local top = math.min(moved(h.view.topline - 1, splices), last)
       local view = vim.tbl_extend("force", h.view, { lnum = row + 1 })
       if h.follows then
-        top = math.max(top, top_for(h.win, last, text_rows(h.win)))
+        top = top_after(h.win, top, last)
       elseif row - top ~= h.view.lnum - h.view.topline then
         top = h.above == 0 and row or top_for(h.win, row - 1, h.above)
       end
