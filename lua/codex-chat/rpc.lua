@@ -44,6 +44,7 @@ function handlers.buf_set_edits(buf, edits)
   return require("codex-chat.buffer.edits").apply(buf, edits, function(chat)
     require("codex-chat.approval").refresh(chat)
     require("codex-chat.ui.hint").show(chat)
+    require("codex-chat.highlight").written(chat.buf)
   end)
 end
 

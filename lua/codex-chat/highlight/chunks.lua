@@ -13,8 +13,18 @@ local ns = api.nvim_create_namespace("codex-chat.highlight.chunks")
 --- checked with everything above it in the chunk.
 local max_lines, max_bytes = 1000, 64 * 1024
 
+--- Where cutting can go on: in this chunk, before this row.
+---@class (exact) codex-chat.Cut
+---@field row integer
+---@field mark integer of the chunk
+---@field fence codex-chat.Fence? that is open there
+---@field count integer lines of the chunk above the row
+---@field bytes integer in them
+
 ---@type table<integer, table<integer, codex-chat.Fence>> by buffer and mark: fences that chunks start in
 local fences = {}
+---@type table<integer, codex-chat.Cut?> by buffer: just above the last change
+local last_cuts = {}
 
 ---@param buf integer
 ---@param row integer
@@ -46,51 +56,94 @@ local function next_start(buf, row)
   return found and found[2] or api.nvim_buf_line_count(buf)
 end
 
---- Cuts the rows from `first` to before `stop` again; both start chunks.
+--- Starts a chunk.
 ---@param buf integer
----@param first integer
----@param stop integer
+---@param row integer
 ---@param fence codex-chat.Fence? that is open there
-local function cut(buf, first, stop, fence)
-  local inside = fences[buf] or {}
-  fences[buf] = inside
-  for _, mark in ipairs(api.nvim_buf_get_extmarks(buf, ns, { first, 0 }, { stop - 1, -1 }, {})) do
-    inside[mark[1]] = nil
+---@param mark? integer of the chunk that started there before
+---@return codex-chat.Cut
+local function begin(buf, row, fence, mark)
+  mark = mark or api.nvim_buf_set_extmark(buf, ns, row, 0, {})
+  fences[buf][mark] = fence
+  return { row = row, mark = mark, fence = fence, count = 0, bytes = 0 }
+end
+
+--- Cuts the rows from `at` to before `stop` again; `stop` starts a chunk.
+---@param buf integer
+---@param at codex-chat.Cut
+---@param stop integer
+---@param first integer the changed rows
+---@param changed integer end of the changed rows: the next change is likely to begin in the last one
+---@return table<integer, boolean> marks of the chunks that are new or changed; false for those that are gone
+local function cut(buf, at, stop, first, changed)
+  local marks, before = {}, {}
+  for _, old in ipairs(api.nvim_buf_get_extmarks(buf, ns, { at.row, 0 }, { stop - 1, -1 }, {})) do
+    if old[1] ~= at.mark then
+      marks[old[1]] = false
+      before[old[2]] = old[3] == 0 and old[1] or nil
+    end
   end
-  api.nvim_buf_clear_namespace(buf, ns, first, stop)
-  inside[api.nvim_buf_set_extmark(buf, ns, first, 0, {})] = fence
-  local lines = api.nvim_buf_get_lines(buf, first, stop, false)
-  local count, bytes = 0, 0
+  local lines = api.nvim_buf_get_lines(buf, at.row, stop, false)
+  local mark, fence, count, bytes = at.mark, at.fence, at.count, at.bytes
+  marks[mark] = true
   for i, line in ipairs(lines) do
+    local row = at.row + i
+    if row == changed - 1 then
+      -- The row above the last changed one, whose end decides whether that starts a chunk.
+      last_cuts[buf] = { row = row - 1, mark = mark, fence = fence, count = count, bytes = bytes }
+    end
     fence = format.step(fence, line)
     count, bytes = count + 1, bytes + #line
     local ends = not fence and line == "" and i < #lines and lines[i + 1] ~= ""
     if ends or (i < #lines and (count >= max_lines or bytes >= max_bytes)) then
-      inside[api.nvim_buf_set_extmark(buf, ns, first + i, 0, {})] = fence
+      local known = before[row]
+      if known and row <= first and mark == at.mark then
+        -- The change is all below the chunk above.
+        marks[mark] = nil
+      end
+      mark = begin(buf, row, fence, known).mark
+      marks[mark] = true
       count, bytes = 0, 0
     end
   end
+  for old, is_there in pairs(marks) do
+    if not is_there then
+      fences[buf][old] = nil
+      api.nvim_buf_del_extmark(buf, ns, old)
+    end
+  end
+  return marks
 end
 
 --- Cuts the whole buffer.
 ---@param buf integer
 function M.cut_all(buf)
-  cut(buf, 0, api.nvim_buf_line_count(buf))
+  fences[buf], last_cuts[buf] = {}, nil
+  api.nvim_buf_clear_namespace(buf, ns, 0, -1)
+  local stop = api.nvim_buf_line_count(buf)
+  cut(buf, begin(buf, 0), stop, 0, stop)
 end
 
---- Cuts the rows of a change again. Their chunks are new afterwards.
+--- Cuts the rows of a change again.
 ---@param buf integer
 ---@param first integer the changed rows
 ---@param stop integer end of the changed rows as they are now
----@return integer first
----@return integer stop of the rows that were cut
+---@return table<integer, boolean> marks of the chunks with these rows; false for those that are gone
 function M.update(buf, first, stop)
   local count = api.nvim_buf_line_count(buf)
-  -- The blank line above decides where a chunk starts.
-  local mark, start = chunk_at(buf, math.max(0, math.min(first, count - 1) - 1))
-  local finish = next_start(buf, math.min(math.max(first, stop - 1), count - 1))
-  cut(buf, start, finish, (fences[buf] or {})[mark])
-  return start, finish
+  -- The last changed line decides whether a chunk starts below it.
+  local finish = next_start(buf, math.min(math.max(first, stop), count - 1))
+  local at = last_cuts[buf]
+  if not at or at.row >= first then
+    last_cuts[buf] = nil
+    -- The blank line above decides where a chunk starts.
+    local mark, row = chunk_at(buf, math.max(0, math.min(first, count - 1) - 1))
+    local fence = mark and fences[buf][mark] or nil
+    -- A change of the first line may have moved the mark there.
+    at = first > 0 and mark and { row = row, mark = mark, fence = fence, count = 0, bytes = 0 }
+      or begin(buf, 0)
+  end
+  return cut(buf, at, finish, first, stop)
 end
 
 ---@class (exact) codex-chat.Chunk
@@ -98,6 +151,17 @@ end
 ---@field first integer
 ---@field stop integer exclusive
 ---@field fence codex-chat.Fence? that its first line is in
+
+--- Where a chunk is.
+---@param buf integer
+---@param mark integer
+---@return codex-chat.Chunk?
+function M.at(buf, mark)
+  local row = api.nvim_buf_get_extmark_by_id(buf, ns, mark, {})[1]
+  if row then
+    return { mark = mark, first = row, stop = next_start(buf, row), fence = fences[buf][mark] }
+  end
+end
 
 --- The chunks that have rows between `first` and `last`: marks with their rows, ends exclusive.
 ---@param buf integer
@@ -121,7 +185,7 @@ end
 --- Forgets all chunks.
 ---@param buf integer
 function M.clear(buf)
-  fences[buf] = nil
+  fences[buf], last_cuts[buf] = nil, nil
   api.nvim_buf_clear_namespace(buf, ns, 0, -1)
 end
 

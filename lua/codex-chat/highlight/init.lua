@@ -12,16 +12,23 @@ local ns = api.nvim_create_namespace("codex-chat.highlight")
 
 --- The time for highlighting in one tick, in ms.
 local slice_ms = 5
---- A longer chunk is not highlighted at every frame while it grows.
-local calm_lines, calm_ms = 60, 250
---- How long a change may wait, in ms: a streaming paragraph is parsed ten times a second.
+--- How often text that changes is highlighted at most, in ms: a streaming paragraph ten times a second,
+--- and a longer chunk less often.
 local change_ms = 100
+local calm_lines, calm_ms = 60, 250
+--- A stream's next frame highlights what has changed, which costs no redraw of its own; without one a
+--- timer does, this much later, in ms.
+local frame_ms = 40
 --- Rows above and below the window that are highlighted ahead of scrolling.
 local margin = 20
 
 ---@class (exact) codex-chat.HighlightState
 ---@field done table<integer, true> highlighted chunks
----@field painted_at integer when a long chunk was last highlighted, ns
+---@field changed table<integer, true> chunks with changes in them since
+---@field seen table<integer, integer[]> by window: first and last row where only changed chunks are not
+--- highlighted
+---@field painted_at integer when a chunk that changes was last highlighted, ns
+---@field calm_at integer when a long one was
 ---@field scheduled boolean
 ---@field timer uv.uv_timer_t?
 
@@ -29,46 +36,98 @@ local margin = 20
 local states = {}
 
 ---@param buf integer
+---@param state codex-chat.HighlightState
 ---@param chunk codex-chat.Chunk
-local function do_chunk(buf, chunk)
+local function do_chunk(buf, state, chunk)
+  state.done[chunk.mark], state.changed[chunk.mark] = true, nil
   api.nvim_buf_clear_namespace(buf, ns, chunk.first, chunk.stop)
   local lines = api.nvim_buf_get_lines(buf, chunk.first, chunk.stop, false)
   paint.markdown(buf, ns, chunk.first, lines, chunk.fence)
   paint.own(buf, ns, chunk.first, lines, chunk.fence)
 end
 
---- The visible rows, with a margin.
----@param buf integer
----@return integer[][]
-local function views(buf)
-  local found = {}
-  for _, win in ipairs(vim.fn.win_findbuf(buf)) do
-    local first, last = vim.fn.line("w0", win) - 1, vim.fn.line("w$", win) - 1
-    found[#found + 1] = { math.max(0, first - margin), last + margin }
-  end
-  return found
-end
-
+--- Highlights what has come into view.
 ---@param buf integer
 ---@param state codex-chat.HighlightState
+---@param stop integer when the time of this tick is over, ns
 ---@return boolean more whether some chunks were left for later
-local function work(buf, state)
-  local stop = vim.uv.hrtime() + slice_ms * 1e6
-  for _, view in ipairs(views(buf)) do
-    for _, chunk in ipairs(chunks.between(buf, view[1], view[2])) do
-      if not state.done[chunk.mark] then
-        local now = vim.uv.hrtime()
-        local long = chunk.stop - chunk.first > calm_lines
-        if long and now - state.painted_at < calm_ms * 1e6 then
-          M.later(buf, calm_ms)
-        else
-          state.done[chunk.mark] = true
-          state.painted_at = long and now or state.painted_at
-          do_chunk(buf, chunk)
+local function paint_new(buf, state, stop)
+  local last = api.nvim_buf_line_count(buf) - 1
+  local seen = {}
+  for _, win in ipairs(vim.fn.win_findbuf(buf)) do
+    local top, bottom = vim.fn.line("w0", win) - 1, vim.fn.line("w$", win) - 1
+    local was = state.seen[win]
+    if was and was[1] <= math.max(0, top) and was[2] >= math.min(last, bottom) then
+      seen[win] = was
+    else
+      top, bottom = math.max(0, top - margin), bottom + margin
+      for _, chunk in ipairs(chunks.between(buf, top, bottom)) do
+        if not state.done[chunk.mark] and not state.changed[chunk.mark] then
+          do_chunk(buf, state, chunk)
           if vim.uv.hrtime() > stop then
             return true
           end
         end
+      end
+      seen[win] = { top, bottom }
+    end
+  end
+  state.seen = seen
+  return false
+end
+
+--- Whether a chunk is in rows where all is highlighted.
+---@param state codex-chat.HighlightState
+---@param chunk codex-chat.Chunk
+---@return boolean
+local function is_seen(state, chunk)
+  for _, rows in pairs(state.seen) do
+    if chunk.first <= rows[2] and chunk.stop > rows[1] then
+      return true
+    end
+  end
+  return false
+end
+
+--- The chunks that have changed in view, from the top. Others are highlighted when they come into view.
+---@param buf integer
+---@param state codex-chat.HighlightState
+---@return codex-chat.Chunk[]
+local function changed_in_view(buf, state)
+  local found = {}
+  for mark in pairs(state.changed) do
+    local chunk = chunks.at(buf, mark)
+    if chunk and is_seen(state, chunk) then
+      found[#found + 1] = chunk
+    else
+      state.changed[mark] = nil
+    end
+  end
+  table.sort(found, function(a, b)
+    return a.first < b.first
+  end)
+  return found
+end
+
+--- Highlights what has changed in view, if it is time for that.
+---@param buf integer
+---@param state codex-chat.HighlightState
+---@param stop integer when the time of this tick is over, ns
+---@return boolean more whether some chunks were left for later
+local function paint_changed(buf, state, stop)
+  local now = vim.uv.hrtime()
+  if next(state.changed) == nil or now - state.painted_at < change_ms * 1e6 then
+    return false
+  end
+  state.painted_at = now
+  for _, chunk in ipairs(changed_in_view(buf, state)) do
+    local is_long = chunk.stop - chunk.first > calm_lines
+    if not is_long or now - state.calm_at >= calm_ms * 1e6 then
+      state.calm_at = is_long and now or state.calm_at
+      do_chunk(buf, state, chunk)
+      if vim.uv.hrtime() > stop then
+        state.painted_at = 0
+        return true
       end
     end
   end
@@ -96,8 +155,11 @@ function M.refresh(buf)
     return
   end
   end_other(buf)
-  if work(buf, state) then
+  local stop = vim.uv.hrtime() + slice_ms * 1e6
+  if paint_new(buf, state, stop) or paint_changed(buf, state, stop) then
     M.soon(buf)
+  elseif next(state.changed) ~= nil then
+    M.later(buf)
   end
 end
 
@@ -117,17 +179,16 @@ function M.soon(buf)
   end)
 end
 
---- Refreshes after a while.
+--- Highlights changes after a while.
 ---@param buf integer
----@param ms integer
-function M.later(buf, ms)
+function M.later(buf)
   local state = states[buf]
   if not state or (state.timer and state.timer:is_active()) then
     return
   end
   state.timer = state.timer or assert(vim.uv.new_timer())
   state.timer:start(
-    ms,
+    change_ms + frame_ms,
     0,
     vim.schedule_wrap(function()
       M.refresh(buf)
@@ -135,12 +196,48 @@ function M.later(buf, ms)
   )
 end
 
+--- A frame was written.
+---@param buf integer
+function M.written(buf)
+  local state = states[buf]
+  if state and paint_changed(buf, state, vim.uv.hrtime() + slice_ms * 1e6) then
+    M.soon(buf)
+  end
+end
+
+---@param state codex-chat.HighlightState
+---@param buf integer
+---@param first integer the changed rows
+---@param last integer
+---@param new_last integer
+local function on_change(state, buf, first, last, new_last)
+  for mark, is_there in pairs(chunks.update(buf, first, new_last)) do
+    state.done[mark] = nil
+    state.changed[mark] = is_there or nil
+  end
+  local delta = new_last - last
+  for _, rows in pairs(state.seen) do
+    if delta ~= 0 and first <= rows[2] then
+      rows[1] = last <= rows[1] and rows[1] + delta or rows[1]
+      rows[2] = math.max(rows[2] + delta, first)
+    end
+  end
+end
+
 --- Starts to highlight the buffer, from scratch.
 ---@param buf integer
 function M.attach(buf)
   local known = states[buf] ~= nil
   local old = states[buf]
-  states[buf] = { done = {}, painted_at = 0, scheduled = false, timer = old and old.timer }
+  states[buf] = {
+    done = {},
+    changed = {},
+    seen = {},
+    painted_at = 0,
+    calm_at = 0,
+    scheduled = false,
+    timer = old and old.timer,
+  }
   api.nvim_buf_clear_namespace(buf, ns, 0, -1)
   chunks.cut_all(buf)
   M.soon(buf)
@@ -148,12 +245,12 @@ function M.attach(buf)
     return
   end
   api.nvim_buf_attach(buf, false, {
-    on_lines = function(_, _, _, first, _, new_last)
+    on_lines = function(_, _, _, first, last, new_last)
       if not states[buf] then
         return true
       end
-      chunks.update(buf, first, new_last)
-      M.later(buf, change_ms)
+      on_change(states[buf], buf, first, last, new_last)
+      M.later(buf)
     end,
     on_reload = function()
       M.attach(buf)

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openChat } from "../../support/chat.ts";
-import { type Neovim, neovims } from "../../support/neovim.ts";
+import { type Neovim, neovims, startNeovim } from "../../support/neovim.ts";
 
 /** The groups at a place of the line that holds `text`, the front matter aside. */
 async function groupsAt(nvim: Neovim, text: string, column = 0): Promise<string[]> {
@@ -19,6 +19,61 @@ async function groupsAt(nvim: Neovim, text: string, column = 0): Promise<string[
     column,
   );
 }
+
+/**
+ * Changes a buffer at random, as a user and a stream do, and compares its chunks after each change with
+ * those of the same text cut at once. Returns the first difference.
+ */
+const CUT_AT_RANDOM = `
+  local seed = ...
+  math.randomseed(seed)
+  local chunks = require("codex-chat.highlight.chunks")
+  local api = vim.api
+  local buf, whole = api.nvim_create_buf(false, true), api.nvim_create_buf(false, true)
+  local words = { "", "", "", "word", "two words", "  indented", "- item" }
+  local function text(lines)
+    local found = {}
+    for n = 1, math.random(lines) do
+      found[n] = words[math.random(#words)]
+    end
+    return found
+  end
+  local function rows(of)
+    return vim.tbl_map(function(chunk)
+      return { chunk.first, chunk.stop, chunk.fence and chunk.fence.length or 0 }
+    end, chunks.between(of, 0, api.nvim_buf_line_count(of) - 1))
+  end
+  api.nvim_buf_set_lines(buf, 0, -1, false, text(20))
+  chunks.cut_all(buf)
+  api.nvim_buf_attach(buf, false, {
+    on_lines = function(_, _, _, first, _, new_last)
+      chunks.update(buf, first, new_last)
+    end,
+  })
+  local stream = ("A *b*\\n\\n\\nc\\n\\n\`\`\`lua\\nx\\n\\ny\\n\`\`\`\\nd\\n\\ne\\n\\n"):rep(3)
+  for n = 1, 300 do
+    local count = api.nvim_buf_line_count(buf)
+    local row = math.random(count) - 1
+    if n > 200 then
+      local last = api.nvim_buf_get_lines(buf, -2, -1, false)[1]
+      local size = math.random(4)
+      local piece = vim.split(stream:sub(1, size), "\\n", { plain = true })
+      stream = stream:sub(size + 1)
+      api.nvim_buf_set_text(buf, count - 1, #last, count - 1, #last, piece)
+    elseif math.random(2) == 1 then
+      api.nvim_buf_set_lines(buf, row, math.min(count, row + math.random(0, 3)), false, text(3))
+    else
+      local line = api.nvim_buf_get_lines(buf, row, row + 1, false)[1]
+      local from = math.random(0, #line)
+      api.nvim_buf_set_text(buf, row, from, row, math.random(from, #line), text(3))
+    end
+    local lines = api.nvim_buf_get_lines(buf, 0, -1, false)
+    api.nvim_buf_set_lines(whole, 0, -1, false, lines)
+    chunks.cut_all(whole)
+    if not vim.deep_equal(rows(buf), rows(whole)) then
+      return vim.inspect({ n, lines, rows(buf), rows(whole) })
+    end
+  end`;
 
 const count = "require('codex-chat.highlight').count(vim.api.nvim_get_current_buf())";
 
@@ -71,6 +126,30 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
       expect(await groupsAt(chat.nvim, inside)).toEqual([]);
     expect(await groupsAt(chat.nvim, "```lua")).toContain("CodexChatMuted");
     expect(await groupsAt(chat.nvim, "created:")).toEqual(["CodexChatMuted"]);
+  });
+
+  it("colours a frame of an answer as it is written, without another redraw", async () => {
+    await using chat = await openChat({ program, screen: { columns: 100, rows: 50 } });
+    await expect.poll(() => groupsAt(chat.nvim, "## You")).toContain("CodexChatYou");
+    const groups = await chat.nvim.lua<string[]>(
+      `local buf = ...
+       require("codex-chat.rpc").call("buf_set_edits", {
+         buf,
+         { { op = "insert", id = "a", after = "history", lines = { "**bold** words" }, gap = 1 } },
+       })
+       local row = vim.fn.search("bold", "nw") - 1
+       return vim.tbl_map(function(mark)
+         return mark.opts.hl_group
+       end, vim.inspect_pos(buf, row, 3).extmarks)`,
+      chat.buf,
+    );
+    expect(groups).toContain("@markup.strong.markdown_inline");
+  });
+
+  it("cuts the text into the same chunks in any order of changes", async () => {
+    await using nvim = await startNeovim({ program });
+    for (let seed = 1; seed <= 20; seed += 1)
+      expect(await nvim.lua(CUT_AT_RANDOM, seed), `seed ${seed}`).toBeNull();
   });
 
   it("follows a user's edit in the middle of a chunk", async () => {
