@@ -56,6 +56,8 @@ local M = {}
 ---@field looks? table<string, any> the window options before the user changed any by hand
 ---@field winbar? string the winbar that the user's file type settings set
 ---@field hint? integer extmark with the empty prompt's hint
+---@field hint_kind? string what the hint's words depend on
+---@field settled? integer the buffer's changedtick when the prompt's heading was last seen whole
 ---@field augroup integer
 ---@field used integer when the user last went to it
 ---@field known_text? string the text that Lua last read from the file or wrote to it

@@ -124,6 +124,7 @@ end
 ---@return integer? first
 ---@return integer? stop
 ---@return integer? col where in its first line it begins: not 0 if that was joined to another
+---@return integer? end_col where in its last line it ends: not 0 if another was joined to that
 function M.range(chat, id)
   if id == "prompt" then
     return M.prompt_row(chat), api.nvim_buf_line_count(chat.buf)
@@ -142,7 +143,7 @@ function M.range(chat, id)
   if (details.end_col or 0) > 0 then
     stop = stop + 1
   end
-  return first, math.max(first, stop), pos[2]
+  return first, math.max(first, stop), pos[2], details.end_col
 end
 
 --- The block's text, to the column: without lines that were joined to its first or last one.
@@ -293,7 +294,10 @@ function M.machine(chat, fn)
   splices = {}
   -- 'nomodifiable' keeps the user from changing the text, not the conversation from going on.
   local modifiable = vim.bo[buf].modifiable
-  vim.bo[buf].modifiable = true
+  -- Each setting of such an option redraws all status lines.
+  if not modifiable then
+    vim.bo[buf].modifiable = true
+  end
   local held = view.hold(chat, M.prompt_row(chat))
   local ok, err
   M.undo.machine(buf, function()
@@ -301,8 +305,12 @@ function M.machine(chat, fn)
   end)
   local done = splices
   splices = outer
-  vim.bo[buf].modifiable = modifiable
-  vim.bo[buf].modified = false
+  if not modifiable then
+    vim.bo[buf].modifiable = false
+  end
+  if vim.bo[buf].modified then
+    vim.bo[buf].modified = false
+  end
   view.release(chat, held, done)
   if not ok then
     error(err, 0)
@@ -381,7 +389,7 @@ function M.reset(chat)
     badge.reset(chat.buf)
   end
   chat.blocks, chat.names = {}, {}
-  chat.prompt_mark = nil
+  chat.prompt_mark, chat.settled = nil, nil
 end
 
 return M

@@ -54,15 +54,17 @@ end
 ---@param id string
 ---@return integer first
 ---@return integer stop
+---@return integer? col
+---@return integer? end_col
 local function range_or_new(chat, id)
-  local first, stop = blocks.range(chat, id)
+  local first, stop, col, end_col = blocks.range(chat, id)
   if not first or not stop or first > blocks.prompt_row(chat) then
     insert(chat, { id = id, after = "history", lines = { "" }, gap = 1 })
-    first, stop = blocks.range(chat, id)
+    first, stop, col, end_col = blocks.range(chat, id)
     ---@cast first -nil
     ---@cast stop -nil
   end
-  return first, stop
+  return first, stop, col, end_col
 end
 
 --- Writes into a block whose lines the user has deleted: below the place where an undo would put them.
@@ -111,13 +113,14 @@ end
 ---@param chat codex-chat.Chat
 ---@param edit codex-chat.AppendEdit
 local function append(chat, edit)
-  local text = vim.split(edit.text, "\n", { plain = true })
+  local text = edit.text:find("\n", 1, true) and vim.split(edit.text, "\n", { plain = true })
+    or { edit.text }
   local block = emptied(chat, edit.id)
   if block then
     write_emptied(chat, block, edit.id, text, false)
     return
   end
-  local first, stop = range_or_new(chat, edit.id)
+  local first, stop, col, end_col = range_or_new(chat, edit.id)
   if stop == first then
     blocks.splice(chat, first, 0, text)
     blocks.set_range(chat, edit.id, first, first + #text, chat.blocks[edit.id].gap)
@@ -125,7 +128,10 @@ local function append(chat, edit)
   end
   local last = stop - 1
   blocks.extend(chat, last, text)
-  blocks.set_range(chat, edit.id, first, stop + #text - 1, chat.blocks[edit.id].gap)
+  -- Within whole lines, no mark has moved.
+  if #text > 1 or col ~= 0 or end_col ~= 0 then
+    blocks.set_range(chat, edit.id, first, stop + #text - 1, chat.blocks[edit.id].gap)
+  end
 end
 
 ---@param chat codex-chat.Chat
@@ -213,6 +219,8 @@ local function write(chat, edits, written)
     end
     chat.writing = nil
   end)
+  -- None of this touches the heading, so the next frame need not look for it.
+  chat.settled = api.nvim_buf_get_changedtick(chat.buf)
   written(chat)
 end
 

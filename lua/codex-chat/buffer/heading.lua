@@ -237,6 +237,10 @@ function M.settle(chat)
   if chat.settling or not api.nvim_buf_is_loaded(buf) then
     return
   end
+  local tick = api.nvim_buf_get_changedtick(buf)
+  if chat.settled == tick then
+    return
+  end
   local row, broken = undo.heading(buf)
   row = row or blocks.prompt_row(chat)
   local copied, above = undo.take_copied(buf), undo.take_above(buf)
@@ -247,6 +251,7 @@ function M.settle(chat)
       blocks.set_prompt(chat, row)
     end
     if not copied and above == 0 then
+      chat.settled = tick
       return
     end
   end

@@ -172,14 +172,15 @@ function M.release(chat, held, splices)
     if api.nvim_win_is_valid(h.win) and api.nvim_win_get_buf(h.win) == chat.buf then
       local row = math.min(moved(h.view.lnum - 1, splices), last)
       local top = math.min(moved(h.view.topline - 1, splices), last)
-      local view = vim.tbl_extend("force", h.view, { lnum = row + 1 })
+      local view, old_line, old_top = h.view, h.view.lnum, h.view.topline
+      view.lnum = row + 1
       if h.follows then
         top = top_after(h.win, top, last)
-      elseif row - top ~= h.view.lnum - h.view.topline then
+      elseif row - top ~= old_line - old_top then
         top = h.above == 0 and row or top_for(h.win, row - 1, h.above)
       end
       view.topline = top + 1
-      if top ~= moved(h.view.topline - 1, splices) then
+      if top ~= moved(old_top - 1, splices) then
         view.topfill, view.skipcol = 0, 0
       end
       local mended = h.visual

@@ -23,7 +23,9 @@ local function watch(chat)
   end)
   on({ "BufModifiedSet", "QuitPre" }, function()
     -- The file is always up to date: leaving must never ask.
-    vim.bo[buf].modified = false
+    if vim.bo[buf].modified then
+      vim.bo[buf].modified = false
+    end
   end)
   on("BufWinEnter", function()
     -- Only the current window: one that was split off has its folds already.

@@ -4,6 +4,7 @@
 --- load. Parsers and queries come from outside every project, by real paths.
 local M = {}
 
+local outside = require("codex-chat.outside")
 local runtime = require("codex-chat.outside.runtime")
 
 ---@class (exact) codex-chat.Language
@@ -131,8 +132,36 @@ local function find(name)
     }
 end
 
+--- How long a change of the state directory or the configuration may go unseen, in ms. What the cache
+--- has is loaded, so only a language that is missing in it waits for that.
+local look_ms = 1000
+---@type { at: integer, runtimepath: string, packpath: string, projects: integer }?
+local looked
+
+--- Whether the cache was looked at a moment ago, and nothing has changed that can be told without the
+--- disk.
+---@return boolean
+local function is_fresh()
+  local now, runtimepath, packpath = vim.uv.now(), vim.o.runtimepath, vim.o.packpath
+  local projects = outside.count()
+  if
+    looked
+    and now - looked.at < look_ms
+    and runtimepath == looked.runtimepath
+    and packpath == looked.packpath
+    and projects == looked.projects
+  then
+    return true
+  end
+  looked = { at = now, runtimepath = runtimepath, packpath = packpath, projects = projects }
+  return false
+end
+
 --- Clears the cache if 'runtimepath' or the projects have changed; called before each text.
 function M.refresh()
+  if count < max_known and is_fresh() then
+    return
+  end
   local now = runtime.key()
   if now ~= key or count >= max_known then
     known, count, key = {}, 0, now

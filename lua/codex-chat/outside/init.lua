@@ -42,6 +42,12 @@ function M.add(root)
   end
 end
 
+--- How many projects were opened in this Neovim.
+---@return integer
+function M.count()
+  return count
+end
+
 --- Adds the directories that the configuration makes writable: mounts, and Codex's homes in the state.
 ---@return string dir the directory of the projects' states
 local function add_configured()

@@ -13,6 +13,7 @@ local ns = api.nvim_create_namespace("codex-chat.hint")
 function M.show(chat, inserting)
   local buf = chat.buf
   if chat.preparing then
+    chat.hint_kind = nil
     chat.hint = api.nvim_buf_set_extmark(buf, ns, api.nvim_buf_line_count(buf) - 1, 0, {
       id = chat.hint,
       virt_text = { { (" reading %s …"):format(chat.preparing), "CodexChatHint" } },
@@ -27,6 +28,16 @@ function M.show(chat, inserting)
     end
     return
   end
+  if inserting == nil then
+    inserting = api.nvim_get_current_buf() == buf and vim.fn.mode():sub(1, 1) == "i"
+  end
+  local last = api.nvim_buf_line_count(buf) - 1
+  local kind = chat.state.phase .. (inserting and " i" or "")
+  local row = chat.hint and api.nvim_buf_get_extmark_by_id(buf, ns, chat.hint, {})[1]
+  if row == last and chat.hint_kind == kind then
+    return
+  end
+  chat.hint_kind = kind
   local keys = require("codex-chat.config").get().keys
   local words = "Ask Codex …"
   if chat.state.phase == "failed" then
@@ -34,14 +45,10 @@ function M.show(chat, inserting)
   elseif status.is_busy(chat.state.phase) then
     words = "Steer Codex …"
   end
-  if inserting == nil then
-    inserting = api.nvim_get_current_buf() == buf and vim.fn.mode():sub(1, 1) == "i"
-  end
   local key = inserting and keys.send_insert or keys.send
   if key then
     words = ("%s  %s sends"):format(words, key)
   end
-  local last = api.nvim_buf_line_count(buf) - 1
   chat.hint = api.nvim_buf_set_extmark(buf, ns, last, 0, {
     id = chat.hint,
     virt_text = { { words, "CodexChatHint" } },
