@@ -1,5 +1,19 @@
---- Runs programs: by waiting for them, or, within `M.async`, without blocking the editor.
+--- Runs programs: by waiting for them, or, within `M.async`, without blocking the editor; and runs what
+--- can wait until the screen is drawn.
 local M = {}
+
+--- How long after the present tick the screen is drawn, in ms, if nothing else has to be done.
+local drawn_ms = 5
+
+--- Calls `fn` once the screen has been drawn: Neovim shows nothing before all that is scheduled is done.
+---@param fn fun()
+function M.drawn(fn)
+  vim.schedule(function()
+    -- A timer counts from the time that the loop knows, which is that before a long tick.
+    vim.uv.update_time()
+    vim.defer_fn(fn, drawn_ms)
+  end)
+end
 
 ---@type table<thread, true> coroutines made here: another plugin's coroutine may call us as well
 local own = setmetatable({}, { __mode = "k" })

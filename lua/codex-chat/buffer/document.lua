@@ -8,7 +8,16 @@ M.max_bytes = 64 * 1024 * 1024
 ---@param text string
 ---@return string[]
 function M.lines_of(text)
-  text = text:gsub("^\239\187\191", ""):gsub("\r\n", "\n"):gsub("\n$", "")
+  if text:sub(1, 3) == "\239\187\191" then
+    text = text:sub(4)
+  end
+  -- A pattern over the whole of a long text takes a while; most have none of these.
+  if text:find("\r\n", 1, true) then
+    text = text:gsub("\r\n", "\n")
+  end
+  if text:sub(-1) == "\n" then
+    text = text:sub(1, -2)
+  end
   return vim.split(text, "\n", { plain = true })
 end
 

@@ -70,11 +70,38 @@ local function is_inherited(buf, mark)
   return first ~= nil and vim.fn.foldlevel(first + 1) > 0
 end
 
+--- Adds the folds that a window may show around a row: those within twice its height of visible lines.
+---@param buf integer
+---@param marks integer[][] ids and first rows, in the order of their rows
+---@param row integer
+---@param room integer visible lines
+---@param found table<integer, true> by id
+local function add_near(buf, marks, row, room, found)
+  local n = #marks
+  while n > 0 and marks[n][2] > row do
+    n = n - 1
+  end
+  for step = -1, 1, 2 do
+    local left, edge, i = room, row, step < 0 and n or n + 1
+    while marks[i] do
+      local first, last = rows_of(buf, marks[i][1])
+      -- What is between two folds, and the line of the fold itself.
+      left = left - (step < 0 and math.max(edge - (last or edge), 1) or (first or edge) - edge)
+      if left < 0 then
+        break
+      end
+      found[marks[i][1]] = true
+      edge, i = step < 0 and first or last or edge, i + step
+    end
+  end
+end
+
 ---@param win integer
 ---@param buf integer
 ---@param marks integer[] the next one to make is last
 ---@param is_new? boolean whether the window has just got the buffer
-local function make_some(win, buf, marks, is_new)
+---@param at_once? integer how many to make now; by default as many as the time of a tick allows
+local function make_some(win, buf, marks, is_new, at_once)
   if not api.nvim_win_is_valid(win) or api.nvim_win_get_buf(win) ~= buf then
     return
   end
@@ -84,7 +111,8 @@ local function make_some(win, buf, marks, is_new)
   local done = done_in(win, buf)
   local stop = vim.uv.hrtime() + slice_ms * 1e6
   api.nvim_win_call(win, function()
-    while #marks > 0 and vim.uv.hrtime() < stop do
+    local left = #marks - (at_once or #marks)
+    while #marks > left and (at_once or vim.uv.hrtime() < stop) do
       local mark = table.remove(marks)
       if not done[mark] then
         done[mark] = true
@@ -95,9 +123,14 @@ local function make_some(win, buf, marks, is_new)
     end
   end)
   if #marks > 0 then
-    vim.defer_fn(function()
+    local function go_on()
       make_some(win, buf, marks, is_new)
-    end, 1)
+    end
+    if at_once then
+      require("codex-chat.async").drawn(go_on)
+    else
+      vim.defer_fn(go_on, 1)
+    end
   end
 end
 
@@ -187,17 +220,26 @@ end
 ---@param win integer
 function M.window(win)
   local buf = api.nvim_win_get_buf(win)
-  if not labels[buf] then
+  -- Neovim itself shows a buffer in a window for autocommands while it loads it.
+  if not labels[buf] or vim.fn.win_gettype(win) == "autocmd" then
     return
   end
   local done = done_in(win, buf)
-  local marks = {}
-  for _, mark in ipairs(api.nvim_buf_get_extmarks(buf, ns, 0, -1, {})) do
-    if not done[mark[1]] then
-      marks[#marks + 1] = mark[1]
-    end
+  local all = vim.tbl_filter(function(mark)
+    return not done[mark[1]]
+  end, api.nvim_buf_get_extmarks(buf, ns, 0, -1, {}))
+  local near, row = {}, api.nvim_win_get_cursor(win)[1] - 1
+  local room = 2 * api.nvim_win_get_height(win)
+  add_near(buf, all, api.nvim_buf_line_count(buf), room, near)
+  -- The cursor of a window that has just been opened is on the first line, and not for long.
+  if row > 0 then
+    add_near(buf, all, row, room, near)
   end
-  make_some(win, buf, marks, true)
+  local marks, at_once = {}, {}
+  for _, mark in ipairs(all) do
+    table.insert(near[mark[1]] and at_once or marks, mark[1])
+  end
+  make_some(win, buf, vim.list_extend(marks, at_once), true, #at_once)
 end
 
 --- The buffer's folds, for tests: first and last rows.

@@ -7,6 +7,9 @@ local format = require("codex-chat.format")
 --- Fences that stand closed when a conversation is opened, by the second word of their info string.
 local folded = { output = true, patch = true, arguments = true, result = true, hook = true }
 
+--- The least number of lines from the tail on: more than a window shows.
+local tail_lines = 300
+
 --- Whether a block quotation stands closed: what Codex thought, and what a sub-agent was told or said.
 ---@param first string its first line
 ---@param above string? the line above it
@@ -20,6 +23,7 @@ end
 ---@field folds integer[][] first and last row of what stands folded
 ---@field prompt integer? row of the last `## You` heading
 ---@field front_matter_end integer row after the front matter; 0 where there is none
+---@field tail integer row that begins the last lines, at a blank line outside of fences
 
 --- Looks at a whole conversation once.
 ---@param lines string[]
@@ -29,11 +33,15 @@ function M.scan(lines)
   local in_answer = false
   local quote ---@type integer? the row of the first line of a block quotation
   local start = format.front_matter_end(lines)
+  local tail, last_tail = 0, #lines - tail_lines
   for i = start + 1, #lines do
     local line = lines[i]
     local before = fence
     local edge
     fence, edge = format.step(fence, line)
+    if i <= last_tail and line == "" and not fence and lines[i + 1] ~= "" then
+      tail = i
+    end
     local quoted = not before and line:byte(1) == 62 -- ">"
     if quoted then
       quote = quote or i - 1
@@ -65,7 +73,7 @@ function M.scan(lines)
       end
     end
   end
-  return { folds = folds, prompt = prompt, front_matter_end = start }
+  return { folds = folds, prompt = prompt, front_matter_end = start, tail = tail }
 end
 
 return M

@@ -87,7 +87,7 @@ function M.show(chat, opts)
     vim.cmd("startinsert!")
   end
   -- The window is on the screen before a process is started.
-  vim.schedule(function()
+  require("codex-chat.async").drawn(function()
     require("codex-chat.host").wake(chat)
   end)
 end

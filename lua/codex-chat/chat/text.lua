@@ -29,7 +29,10 @@ function M.load(chat)
   local lines = api.nvim_buf_get_lines(buf, 0, -1, false)
   local scan = require("codex-chat.buffer.markdown").scan(lines)
   local prompt = scan.prompt
+  ---@type string[]?
+  local known = lines
   if not prompt then
+    known = nil
     -- Below everything, so that no text in the file becomes a query.
     local fresh = lines[#lines] == "" and { format.user_heading, "" }
       or { "", format.user_heading, "" }
@@ -43,13 +46,14 @@ function M.load(chat)
   end
   require("codex-chat.buffer.fold").attach(buf)
   require("codex-chat.buffer.fold").load(buf, scan.folds)
-  require("codex-chat.highlight").attach(buf)
-  require("codex-chat.buffer.undo").attach(buf)
+  require("codex-chat.highlight").attach(buf, scan.tail)
+  local head = format.head(lines)
+  require("codex-chat.buffer.undo").attach(buf, known)
   require("codex-chat.buffer.undo").clear(buf)
   blocks.set_prompt(chat, prompt)
   vim.bo[buf].modified = false
   chat.changed = false
-  chat.head = format.head(lines) or chat.head
+  chat.head = head or chat.head
   if chat.follows then
     return
   end

@@ -25,6 +25,11 @@ local max_lines, max_bytes = 1000, 64 * 1024
 local fences = {}
 ---@type table<integer, codex-chat.Cut?> by buffer: just above the last change
 local last_cuts = {}
+--- How many lines `M.more` cuts at once.
+local slice_lines = 2000
+---@type table<integer, { at?: codex-chat.Cut, stop: integer }?> by buffer: where the rows that are not cut
+--- begin, and the mark below them
+local rests = {}
 
 ---@param buf integer
 ---@param row integer
@@ -74,7 +79,8 @@ end
 ---@param stop integer
 ---@param first integer the changed rows
 ---@param changed integer end of the changed rows: the next change is likely to begin in the last one
----@return table<integer, boolean> marks of the chunks that are new or changed; false for those that are gone
+---@return table<integer, boolean> marks of the new or changed chunks; false for those that are gone
+---@return codex-chat.Cut? above just above the last changed row, whose end decides whether that starts a chunk
 local function cut(buf, at, stop, first, changed)
   local marks, before = {}, {}
   for _, old in ipairs(api.nvim_buf_get_extmarks(buf, ns, { at.row, 0 }, { stop - 1, -1 }, {})) do
@@ -85,12 +91,12 @@ local function cut(buf, at, stop, first, changed)
   end
   local lines = api.nvim_buf_get_lines(buf, at.row, stop, false)
   local mark, fence, count, bytes = at.mark, at.fence, at.count, at.bytes
+  local above
   marks[mark] = true
   for i, line in ipairs(lines) do
     local row = at.row + i
     if row == changed - 1 then
-      -- The row above the last changed one, whose end decides whether that starts a chunk.
-      last_cuts[buf] = { row = row - 1, mark = mark, fence = fence, count = count, bytes = bytes }
+      above = { row = row - 1, mark = mark, fence = fence, count = count, bytes = bytes }
     end
     fence = format.step(fence, line)
     count, bytes = count + 1, bytes + #line
@@ -112,24 +118,66 @@ local function cut(buf, at, stop, first, changed)
       api.nvim_buf_del_extmark(buf, ns, old)
     end
   end
-  return marks
+  return marks, above
+end
+
+--- Cuts the buffer from a row on that starts a chunk outside of fences. `M.more` cuts the rows above.
+---@param buf integer
+---@param row integer
+function M.cut_from(buf, row)
+  fences[buf], last_cuts[buf] = {}, nil
+  api.nvim_buf_clear_namespace(buf, ns, 0, -1)
+  local at = begin(buf, row)
+  local stop = api.nvim_buf_line_count(buf)
+  cut(buf, at, stop, row, stop)
+  rests[buf] = row > 0 and { stop = at.mark } or nil
 end
 
 --- Cuts the whole buffer.
 ---@param buf integer
 function M.cut_all(buf)
-  fences[buf], last_cuts[buf] = {}, nil
-  api.nvim_buf_clear_namespace(buf, ns, 0, -1)
-  local stop = api.nvim_buf_line_count(buf)
-  cut(buf, begin(buf, 0), stop, 0, stop)
+  M.cut_from(buf, 0)
+end
+
+--- The first row that is cut.
+---@param buf integer
+---@return integer
+function M.first_row(buf)
+  local rest = rests[buf]
+  return rest and api.nvim_buf_get_extmark_by_id(buf, ns, rest.stop, {})[1] or 0
+end
+
+--- Cuts some of the rows that are not cut yet, from the top.
+---@param buf integer
+---@return boolean more whether there are still some
+function M.more(buf)
+  local rest = rests[buf]
+  if not rest then
+    return false
+  end
+  local row = M.first_row(buf)
+  local at = rest.at or begin(buf, 0)
+  local stop = math.min(at.row + slice_lines, row)
+  local _, above = cut(buf, at, stop, at.row, stop)
+  rest.at = above
+  if stop == row or not above then
+    rests[buf] = nil
+  end
+  return rests[buf] ~= nil
 end
 
 --- Cuts the rows of a change again.
 ---@param buf integer
 ---@param first integer the changed rows
 ---@param stop integer end of the changed rows as they are now
----@return table<integer, boolean> marks of the chunks with these rows; false for those that are gone
+---@return table<integer, boolean>? marks of the new or changed chunks; false for those that are gone;
+--- nil where all are new
 function M.update(buf, first, stop)
+  if first < M.first_row(buf) then
+    -- Among rows that are not cut.
+    M.cut_all(buf)
+    return nil
+  end
   local count = api.nvim_buf_line_count(buf)
   -- The last changed line decides whether a chunk starts below it.
   local finish = next_start(buf, math.min(math.max(first, stop), count - 1))
@@ -143,7 +191,9 @@ function M.update(buf, first, stop)
     at = first > 0 and mark and { row = row, mark = mark, fence = fence, count = 0, bytes = 0 }
       or begin(buf, 0)
   end
-  return cut(buf, at, finish, first, stop)
+  local marks, above = cut(buf, at, finish, first, stop)
+  last_cuts[buf] = above or last_cuts[buf]
+  return marks
 end
 
 ---@class (exact) codex-chat.Chunk
@@ -185,7 +235,7 @@ end
 --- Forgets all chunks.
 ---@param buf integer
 function M.clear(buf)
-  fences[buf], last_cuts[buf] = nil, nil
+  fences[buf], last_cuts[buf], rests[buf] = nil, nil, nil
   api.nvim_buf_clear_namespace(buf, ns, 0, -1)
 end
 

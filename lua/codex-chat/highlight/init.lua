@@ -19,6 +19,8 @@ local calm_lines, calm_ms = 60, 250
 --- A stream's next frame highlights what has changed, which costs no redraw of its own; without one a
 --- timer does, this much later, in ms.
 local frame_ms = 40
+--- How long after a conversation was opened the rest of it is looked at, in ms.
+local after_ms = 50
 --- Rows above and below the window that are highlighted ahead of scrolling.
 local margin = 20
 
@@ -34,6 +36,8 @@ local margin = 20
 
 ---@type table<integer, codex-chat.HighlightState>
 local states = {}
+--- Whether the parsers of markdown are loaded, which takes longer than to open a window.
+local is_warm = false
 
 ---@param buf integer
 ---@param state codex-chat.HighlightState
@@ -57,10 +61,13 @@ local function paint_new(buf, state, stop)
   for _, win in ipairs(vim.fn.win_findbuf(buf)) do
     local top, bottom = vim.fn.line("w0", win) - 1, vim.fn.line("w$", win) - 1
     local was = state.seen[win]
-    if was and was[1] <= math.max(0, top) and was[2] >= math.min(last, bottom) then
+    if math.max(0, top) < chunks.first_row(buf) then
+      -- `cut_rest` comes back to it.
+      seen[win] = nil
+    elseif was and was[1] <= math.max(0, top) and was[2] >= math.min(last, bottom) then
       seen[win] = was
     else
-      top, bottom = math.max(0, top - margin), bottom + margin
+      top, bottom = math.max(chunks.first_row(buf), top - margin), bottom + margin
       for _, chunk in ipairs(chunks.between(buf, top, bottom)) do
         if not state.done[chunk.mark] and not state.changed[chunk.mark] then
           do_chunk(buf, state, chunk)
@@ -153,6 +160,9 @@ function M.refresh(buf)
   local state = states[buf]
   if not state or not api.nvim_buf_is_loaded(buf) then
     return
+  elseif not is_warm then
+    M.soon(buf)
+    return
   end
   end_other(buf)
   local stop = vim.uv.hrtime() + slice_ms * 1e6
@@ -171,9 +181,10 @@ function M.soon(buf)
     return
   end
   state.scheduled = true
-  vim.schedule(function()
+  local later = is_warm and vim.schedule or require("codex-chat.async").drawn
+  later(function()
     if states[buf] then
-      states[buf].scheduled = false
+      is_warm, states[buf].scheduled = true, false
       M.refresh(buf)
     end
   end)
@@ -200,7 +211,7 @@ end
 ---@param buf integer
 function M.written(buf)
   local state = states[buf]
-  if state and paint_changed(buf, state, vim.uv.hrtime() + slice_ms * 1e6) then
+  if state and is_warm and paint_changed(buf, state, vim.uv.hrtime() + slice_ms * 1e6) then
     M.soon(buf)
   end
 end
@@ -211,7 +222,13 @@ end
 ---@param last integer
 ---@param new_last integer
 local function on_change(state, buf, first, last, new_last)
-  for mark, is_there in pairs(chunks.update(buf, first, new_last)) do
+  local marks = chunks.update(buf, first, new_last)
+  if not marks then
+    state.done, state.changed, state.seen = {}, {}, {}
+    M.soon(buf)
+    return
+  end
+  for mark, is_there in pairs(marks) do
     state.done[mark] = nil
     state.changed[mark] = is_there or nil
   end
@@ -224,9 +241,30 @@ local function on_change(state, buf, first, last, new_last)
   end
 end
 
+--- Cuts the rows above those that were cut first, a slice at a time.
+---@param buf integer
+local function cut_rest(buf)
+  if not states[buf] or not api.nvim_buf_is_loaded(buf) then
+    return
+  elseif chunks.first_row(buf) == 0 then
+    M.refresh(buf)
+    return
+  end
+  local stop = vim.uv.hrtime() + slice_ms * 1e6
+  local more
+  repeat
+    more = chunks.more(buf)
+  until not more or vim.uv.hrtime() > stop
+  vim.defer_fn(function()
+    cut_rest(buf)
+  end, 1)
+end
+
 --- Starts to highlight the buffer, from scratch.
 ---@param buf integer
-function M.attach(buf)
+---@param tail? integer a row that begins the last lines, at a blank line outside of fences: those are
+--- looked at first
+function M.attach(buf, tail)
   local known = states[buf] ~= nil
   local old = states[buf]
   states[buf] = {
@@ -239,8 +277,13 @@ function M.attach(buf)
     timer = old and old.timer,
   }
   api.nvim_buf_clear_namespace(buf, ns, 0, -1)
-  chunks.cut_all(buf)
+  chunks.cut_from(buf, tail or 0)
   M.soon(buf)
+  if chunks.first_row(buf) > 0 then
+    vim.defer_fn(function()
+      cut_rest(buf)
+    end, after_ms)
+  end
   if known then
     return
   end

@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type OpenChat, openChat } from "../../support/chat.ts";
 import { neovims } from "../../support/neovim.ts";
@@ -117,6 +119,31 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     await chat.nvim.until(CLOSED, closed);
     await chat.nvim.command("write | edit!");
     await chat.nvim.until(CLOSED, closed);
+  });
+
+  it("are made in the whole of a long conversation that nobody scrolls", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 30 } });
+    const { nvim } = chat;
+    const path = join(nvim.cwd, "long.md");
+    const turn = `## You\n\nq\n\n## Codex\n\n**Ran** \`ls\`\n${OUTPUT.join("\n")}\n\nDone.\n\n`;
+    await writeFile(path, `${turn.repeat(300)}## You\n\n`);
+    const open = `local path = ...; local c = require("codex-chat.chat"); local p = require("codex-chat.project").of_buf()
+      c.show(c.load(path, p))`;
+    // Those that the window shows are made at once: the view never moves for them.
+    const shown = await nvim.lua<number[]>(
+      `${open}
+       vim.cmd.redraw()
+       local open = {}
+       for row = vim.fn.line("w0"), vim.fn.line("w$") do
+         if vim.fn.getline(row) == "one" and vim.fn.foldclosed(row) < 0 then open[#open + 1] = row end
+       end
+       return open`,
+      path,
+    );
+    expect(shown).toEqual([]);
+    const view = await nvim.lua("return vim.fn.winsaveview()");
+    await nvim.until(`#${CLOSED}`, 300);
+    expect(await nvim.lua("return vim.fn.winsaveview()")).toEqual(view);
   });
 
   it("mention the command if it is in the same block as its output", async () => {

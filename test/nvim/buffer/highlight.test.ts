@@ -152,6 +152,64 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
       expect(await nvim.lua(CUT_AT_RANDOM, seed), `seed ${seed}`).toBeNull();
   });
 
+  it("knows the chunks of a long conversation even where nobody has looked", async () => {
+    await using chat = await openChat({ program, screen: { columns: 80, rows: 24 } });
+    const { nvim } = chat;
+    const path = join(nvim.cwd, "long.md");
+    const turn = "## You\n\nq\n\n## Codex\n\n```lua\nlocal a\n\nlocal b\n```\n\n*words*\n\n";
+    await writeFile(path, `${turn.repeat(1000)}## You\n\n`);
+    const cut = "require('codex-chat.highlight.chunks').first_row(vim.fn.bufnr('long.md'))";
+    const first = await nvim.lua<number>(
+      `local path = ...; local c = require('codex-chat.chat'); local p = require('codex-chat.project').of_buf()
+       c.show(c.load(path, p))
+       return ${cut}`,
+      path,
+    );
+    // In the tick that opens it, only the end is looked at.
+    expect(first).toBeGreaterThan(13_000);
+    await nvim.until(cut, 0);
+    const [now, whole] = await nvim.lua<[unknown, unknown]>(
+      `local chunks = require("codex-chat.highlight.chunks")
+       local buf = vim.fn.bufnr("long.md")
+       local other = vim.api.nvim_create_buf(false, true)
+       vim.api.nvim_buf_set_lines(other, 0, -1, false, vim.api.nvim_buf_get_lines(buf, 0, -1, false))
+       chunks.cut_all(other)
+       local function rows(of)
+         return vim.tbl_map(function(it)
+           return ("%d %d %s"):format(it.first, it.stop, it.fence ~= nil)
+         end, chunks.between(of, 0, vim.api.nvim_buf_line_count(of) - 1))
+       end
+       return { rows(buf), rows(other) }`,
+    );
+    expect(now).toEqual(whole);
+    await nvim.type("<Esc>7000Gzt");
+    await expect.poll(() => groupsAt(nvim, "local b")).toContain("@keyword.lua");
+  });
+
+  it("is complete if the beginning changes before it was looked at", async () => {
+    await using chat = await openChat({ program, screen: { columns: 80, rows: 24 } });
+    const { nvim } = chat;
+    const path = join(nvim.cwd, "long.md");
+    const turn = "## You\n\nq\n\n## Codex\n\n*words*\n\n";
+    await writeFile(path, `${turn.repeat(1000)}At *last*\n\n## You\n\n`);
+    const first = await nvim.lua<number>(
+      `local path = ...; local c = require('codex-chat.chat'); local p = require('codex-chat.project').of_buf()
+       local chat = c.load(path, p)
+       c.show(chat)
+       vim.api.nvim_buf_set_lines(chat.buf, 0, 1, false, { "# **Title**", "" })
+       return require("codex-chat.highlight.chunks").first_row(chat.buf)`,
+      path,
+    );
+    expect(first).toBe(0);
+    await expect
+      .poll(() => groupsAt(nvim, "At *last*", 4))
+      .toContain("@markup.italic.markdown_inline");
+    await nvim.type("<Esc>gg");
+    await expect
+      .poll(() => groupsAt(nvim, "# **Title**", 4))
+      .toContain("@markup.strong.markdown_inline");
+  });
+
   it("follows a user's edit in the middle of a chunk", async () => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 50 } });
     await chat.edit({ op: "insert", id: "a", after: "history", lines: ["plain words"], gap: 1 });

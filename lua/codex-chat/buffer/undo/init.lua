@@ -92,11 +92,12 @@ end
 
 --- Begins to follow the buffer, with nothing to take back.
 ---@param buf integer
-function M.attach(buf)
+---@param lines? string[] its text, if the caller has it and needs it no more
+function M.attach(buf, lines)
   local follows = states[buf] ~= nil
   states[buf] = {
     buf = buf,
-    lines = api.nvim_buf_get_lines(buf, 0, -1, false),
+    lines = lines or api.nvim_buf_get_lines(buf, 0, -1, false),
     done = {},
     undone = {},
     open = false,
