@@ -34,6 +34,9 @@ end, {
   end,
 })
 
+local set_keymap = vim.api.nvim_set_keymap
+local opts = { noremap = true }
+local normal = { "n" }
 local modes = { send = { "n", "i", "x" }, queue = { "n", "i" }, stop = { "n", "i" } }
 for name in
   (
@@ -42,13 +45,17 @@ for name in
     .. "login logout accept accept-session accept-project decline cancel answer question"
   ):gmatch("%S+")
 do
-  vim.keymap.set(modes[name] or "n", ("<Plug>(codex-chat-%s)"):format(name), function()
+  opts.desc = "codex-chat: " .. name
+  opts.callback = function()
     require("codex-chat.commands").plug(name)
-  end, { desc = "codex-chat: " .. name })
+  end
+  -- Not vim.keymap.set(), which checks and copies all this for each of them.
+  for _, mode in ipairs(modes[name] or normal) do
+    set_keymap(mode, "<Plug>(codex-chat-" .. name .. ")", "", opts)
+  end
 end
-vim.keymap.set("n", "<Plug>(codex-chat-send-buffer)", "<Cmd>%CodexChat send<CR>", {
-  desc = "codex-chat: put the whole buffer into the prompt",
-})
+opts.desc, opts.callback = "codex-chat: put the whole buffer into the prompt", nil
+set_keymap("n", "<Plug>(codex-chat-send-buffer)", "<Cmd>%CodexChat send<CR>", opts)
 
 ---@return table
 local function user()
@@ -62,8 +69,11 @@ end
 local function state_dir()
   local dir = user().state_dir
   dir = type(dir) == "string" and vim.fn.expand(dir) or vim.fn.stdpath("state") .. "/codex-chat"
-  dir = vim.fs.normalize(vim.fn.fnamemodify(dir, ":p"), { expand_env = false })
-  dir = dir:gsub("/$", "")
+  dir = vim.fn.fnamemodify(dir, ":p"):gsub("/$", "")
+  -- Few paths need it, and to load vim.fs takes as long as all the rest of this file.
+  if dir:find("//", 1, true) or (dir .. "/"):find("/%.%.?/") then
+    dir = vim.fs.normalize(dir, { expand_env = false }):gsub("/$", "")
+  end
   return dir, vim.uv.fs_realpath(dir) or dir
 end
 

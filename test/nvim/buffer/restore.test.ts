@@ -138,6 +138,7 @@ describe.each(neovims)("a session with a conversation on Neovim $name", (program
     ["setup{ state_dir }", 'require("codex-chat").setup(%)', { state_dir: "$HOME/else where" }],
     ["setup{ history_dir }", 'require("codex-chat").setup(%)', { history_dir: "notes" }],
     ["g:codex_chat.state_dir", "vim.g.codex_chat = %", { state_dir: "~/elsewhere" }],
+    ["an odd state_dir", "vim.g.codex_chat = %", { state_dir: "~/no//../else/./where/" }],
     ["g:codex_chat.history_dir", "vim.g.codex_chat = %", { history_dir: "notes" }],
   ])("restores it completely in every window with %s", async (_name, set, config) => {
     const { chat, path, lines } = await left(config);
