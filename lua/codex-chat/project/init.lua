@@ -171,7 +171,7 @@ end
 function M.at(root)
   local config = require("codex-chat.config").get()
   local name = vim.fs.basename(root):gsub("[^%w._-]", "-")
-  local hash = vim.fn.sha256(root):sub(1, 8)
+  local hash = require("codex-chat.project.hash").sha256(root):sub(1, 8)
   local dir = ("%s/projects/%s-%s"):format(config.state_dir, name == "" and "root" or name, hash)
   local chats = dir .. "/chats"
   if config.history_dir then

@@ -1,5 +1,6 @@
 /** Which directory is the project: the same as git's, where git has one. */
 
+import { createHash } from "node:crypto";
 import { chmod, mkdir, mkdtemp, realpath, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -275,5 +276,15 @@ describe.each(neovims)("the project on Neovim $name", (program) => {
     expect(judged).toMatchObject({
       error: { message: expect.stringContaining("the directory no longer exists") },
     });
+  });
+
+  it("has its state under the SHA-256 of its root, of any length", async () => {
+    await using nvim = await startNeovim({ program });
+    const texts = Array.from({ length: 200 }, (_, n) => "/päth/".repeat(50).slice(0, n));
+    const hashes = await nvim.lua(
+      "return vim.tbl_map(require('codex-chat.project.hash').sha256, ...)",
+      texts,
+    );
+    expect(hashes).toEqual(texts.map((it) => createHash("sha256").update(it).digest("hex")));
   });
 });
