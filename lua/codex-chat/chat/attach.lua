@@ -44,7 +44,9 @@ local function watch(chat)
     group = chat.augroup,
     callback = function()
       require("codex-chat.ui.winbar").show(chat)
-      require("codex-chat.approval").resize(chat)
+      if #chat.approvals > 0 then
+        require("codex-chat.approval").resize(chat)
+      end
     end,
   })
   on("BufEnter", function()

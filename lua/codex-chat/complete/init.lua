@@ -109,7 +109,9 @@ function M.attach(chat)
     group = chat.augroup,
     buffer = chat.buf,
     callback = function()
-      require("codex-chat.context.files").list(chat.root)
+      require("codex-chat.async").drawn(function()
+        require("codex-chat.context.files").list(chat.root)
+      end)
     end,
   })
   api.nvim_create_autocmd({ "TextChangedI", "TextChangedP" }, {
