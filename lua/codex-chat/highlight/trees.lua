@@ -235,12 +235,29 @@ local function parse(parsing, of, regions, depth)
   end
 end
 
+--- The range of a text that is one paragraph: each line begins with a letter, which begins nothing else in
+--- markdown. Such a text needs no parser for blocks, and an answer is mostly made of them.
+---@param text string
+---@return Range6?
+local function paragraph(text)
+  local body = text:gsub("\n+$", "")
+  -- To the parser, a carriage return ends a line as well.
+  if not body:find("^%a") or body:find("\n[^%a]") or body:find("\r", 1, true) then
+    return nil
+  end
+  local rows, last = 0, 1
+  for at in body:gmatch("()\n") do
+    rows, last = rows + 1, at + 1
+  end
+  return { 0, 0, 0, rows, #body - last + 1, #body }
+end
+
 --- Parses a text. Raises if Neovim does.
 ---@param text string
 ---@param name string the text's language
 ---@param slow? table<string, true> languages not to parse; those that take too long are added
----@return codex-chat.Tree[]? trees the text's own first; nil without that language, or if it is slow or
---- cannot take the text
+---@return codex-chat.Tree[]? trees the text's own first, except of a paragraph; nil without that language, or
+--- if it is slow or cannot take the text
 function M.parse(text, name, slow)
   languages.refresh()
   local language = M.may_parse(text, name) and languages.get(name)
@@ -250,7 +267,13 @@ function M.parse(text, name, slow)
   ---@type codex-chat.Parsing
   local parsing =
     { text = text, found = {}, slow = slow or {}, stop = vim.uv.hrtime() + total_ms * 1e6 }
-  parse(parsing, { language = language }, { {} }, 0)
+  local range = name == "markdown" and paragraph(text)
+  local inline = range and languages.get("markdown_inline")
+  if range and inline then
+    parse(parsing, { language = inline, parent = language }, { { range } }, 1)
+  else
+    parse(parsing, { language = language }, { {} }, 0)
+  end
   return #parsing.found > 0 and parsing.found or nil
 end
 

@@ -75,6 +75,30 @@ const CUT_AT_RANDOM = `
     end
   end`;
 
+/** What a parser of inline text makes of a paragraph: alone, and below a rule, as a part of a document. */
+const PARAGRAPH = `
+  local trees = require("codex-chat.highlight.trees")
+  local function parts(text)
+    local found = {}
+    local function add(node, source)
+      found[#found + 1] = node:type() .. " " .. vim.treesitter.get_node_text(node, source)
+      for child in node:iter_children() do
+        add(child, source)
+      end
+    end
+    local inlines = vim.tbl_filter(function(it)
+      return it.language.name == "markdown_inline"
+    end, trees.parse(text, "markdown"))
+    assert(#inlines == 1, #inlines .. " pieces of inline text")
+    for child in inlines[1].tree:root():iter_children() do
+      add(child, text)
+    end
+    return found, inlines[1].depth
+  end
+  local alone, depth = parts(...)
+  local within, inner = parts("***\\n\\n" .. ...)
+  return { alone, within, depth == inner }`;
+
 const count = "require('codex-chat.highlight').count(vim.api.nvim_get_current_buf())";
 
 describe.each(neovims)("highlighting on Neovim $name", (program) => {
@@ -126,6 +150,26 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
       expect(await groupsAt(chat.nvim, inside)).toEqual([]);
     expect(await groupsAt(chat.nvim, "```lua")).toContain("CodexChatMuted");
     expect(await groupsAt(chat.nvim, "created:")).toEqual(["CodexChatMuted"]);
+  });
+
+  it("parses a paragraph without its blocks as it does with them", async () => {
+    await using nvim = await startNeovim({ program });
+    for (const text of [
+      "Words with `code`, *emphasis*, **more** and ***both***.\n",
+      "Two lines of *emphasis\nthat* goes on.  \nA break, and a `span\nof code`.\n\n\n",
+      'A [link](https://x.y/z "t"), <https://x.y>, <b>html</b>, &amp; and \\*no emphasis\\*.',
+      "Half an *emphasis and a `span that\nis not closed",
+      "a | b is no table\nc | d\n",
+      "i\n",
+      "A carriage return\r*is* one\n",
+    ]) {
+      const [alone, within, isAsDeep] = await nvim.lua<[unknown, unknown, boolean]>(
+        PARAGRAPH,
+        text,
+      );
+      expect(alone).toEqual(within);
+      expect(isAsDeep).toBe(true);
+    }
   });
 
   it("colours a frame of an answer as it is written, without another redraw", async () => {
