@@ -12,9 +12,9 @@ local ns = api.nvim_create_namespace("codex-chat.highlight")
 
 --- The time for highlighting in one tick, in ms.
 local slice_ms = 5
---- How often text that changes is highlighted at most, in ms: a streaming paragraph ten times a second,
+--- How often text that changes is highlighted at most, in ms: a streaming paragraph five times a second,
 --- and a longer chunk less often.
-local change_ms = 100
+local change_ms = 200
 local calm_lines, calm_ms = 60, 250
 --- A stream's next frame highlights what has changed, which costs no redraw of its own; without one a
 --- timer does, this much later, in ms.

@@ -41,6 +41,29 @@ describe.each(neovims)("opening a chat on Neovim $name", (program) => {
     ]);
   });
 
+  it("puts off what takes long until the window is drawn", async () => {
+    await using host = await TestHost.start();
+    await using nvim = await startNeovim({
+      program,
+      config: { host_cmd: host.command },
+      screen: { columns: 100, rows: 30 },
+    });
+    // Neovim runs what is scheduled in this order, and draws nothing before.
+    await nvim.lua(`
+      vim.cmd("CodexChat")
+      vim.schedule(function()
+        _G.found = {
+          host = require("codex-chat.host").pid(),
+          parsers = package.loaded["codex-chat.highlight.trees"] ~= nil,
+          files = package.loaded["codex-chat.context.files"] ~= nil,
+        }
+      end)`);
+    await nvim.until("_G.found", { parsers: false, files: false });
+    await host.heard("chat/open");
+    await nvim.until(`package.loaded["codex-chat.highlight.trees"] ~= nil`, true);
+    await nvim.until(`package.loaded["codex-chat.context.files"] ~= nil`, true);
+  });
+
   it("undoes typed text with u, but never what was sent or received", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
