@@ -177,10 +177,15 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
     await expect.poll(() => groupsAt(chat.nvim, "## You")).toContain("CodexChatYou");
     const groups = await chat.nvim.lua<string[]>(
       `local buf = ...
+       -- The clock stands, so that a busy machine puts nothing off.
+       local now = vim.uv.hrtime()
+       local hrtime = vim.uv.hrtime
+       vim.uv.hrtime = function() return now end
        require("codex-chat.rpc").call("buf_set_edits", {
          buf,
          { { op = "insert", id = "a", after = "history", lines = { "**bold** words" }, gap = 1 } },
        })
+       vim.uv.hrtime = hrtime
        local row = vim.fn.search("bold", "nw") - 1
        return vim.tbl_map(function(mark)
          return mark.opts.hl_group
