@@ -1,5 +1,5 @@
 /**
- * Bundles the host (`src/main.ts` to `dist/host.mjs`), the scripts (`scripts/*.ts` to
+ * Bundles the host (`src/main.ts` to `dist/host.mjs` and `dist/host/`), the scripts (`scripts/*.ts` to
  * `dist/scripts/*.mjs`) and the benchmarks, and writes the help's tags. Builds nothing if no input has
  * changed since the last time.
  */
@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -38,6 +39,8 @@ const BANNER =
   "const __filename=__fileURLToPath(import.meta.url);";
 
 const TAGS = join("doc", "tags");
+/** How old a part of the host must be to be of no use to anybody, unless it is built again. */
+const OLD_MS = 14 * 24 * 3600 * 1000;
 const BUILD_INPUTS = ["scripts/build.mjs", "scripts/help-tags.mjs", "package-lock.json"];
 
 /** @typedef {{ path: string, mtimeMs: number, size: number }} Input */
@@ -67,10 +70,13 @@ export async function bundle(root) {
   const [host, scripts] = await Promise.all([
     build({
       ...common,
-      entryPoints: ["src/main.ts"],
-      outfile: "dist/host.mjs",
+      entryPoints: { host: "src/main.ts" },
+      outdir: "dist",
+      outExtension: { ".js": ".mjs" },
+      splitting: true,
+      chunkNames: "host/[name]-[hash]",
       banner: { js: BANNER },
-      plugins: [leaveOut],
+      plugins: [leaveOut, splitIn(root)],
     }),
     build({
       ...common,
@@ -85,6 +91,7 @@ export async function bundle(root) {
   ]);
   const outputs = [...(host.outputFiles ?? []), ...(scripts.outputFiles ?? [])];
   for (const file of outputs) writeWhole(file.path, file.contents);
+  removeOldParts(join(root, "dist", "host"));
   writeWhole(join(root, TAGS), helpTags(helpFiles(root)));
   const inputs = new Set([
     ...Object.keys(host.metafile?.inputs ?? {}),
@@ -112,12 +119,106 @@ const leaveOut = {
   },
 };
 
+/** An import or re-export by name from another folder's door. */
+const BY_DOOR = /^(import|export) (type )?\{([^}]*)\} from "(\.[^"]*\/index\.ts)";/gm;
+
+/** An import when first needed, of a folder of ours. */
+const LATE = /\bimport\("(\.[^"]+)"\)/g;
+
+/**
+ * Splits the host in two: what a chat needs at once, and all that is imported when first needed.
+ *
+ * - Takes each name from the file that it comes from instead of its folder's door. esbuild splits by
+ *   files: whoever imports one name by a door would load all that stands behind it.
+ * - Makes one module of all that is imported late, because each would have a file of its own, and
+ *   one for each set of files that it shares with others; loading a file takes half a millisecond.
+ *
+ * @param {string} root
+ * @returns {import("esbuild").Plugin}
+ */
+function splitIn(root) {
+  const late = lateModules(root);
+  return {
+    name: "split",
+    setup({ onLoad, onResolve }) {
+      onResolve({ filter: /^late$/ }, () => ({ path: "late", namespace: "late" }));
+      onLoad({ filter: /.*/, namespace: "late" }, () => ({
+        contents: late.map((path, n) => `export * as m${n} from ${JSON.stringify(path)};`).join(""),
+        resolveDir: root,
+      }));
+      onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => ({
+        contents: readFileSync(path, "utf8")
+          .replace(BY_DOOR, (_, verb, isType, names, door) =>
+            isType === undefined ? pastDoor(verb, names, door, dirname(path)) : "",
+          )
+          .replace(LATE, (_, target) => {
+            const n = late.indexOf(join(dirname(path), target));
+            return `import("late").then((late) => late.m${n})`;
+          }),
+        loader: "ts",
+      }));
+    },
+  };
+}
+
+/** @param {string} root @returns {string[]} the modules that are imported when first needed */
+function lateModules(root) {
+  const dir = join(root, "src");
+  const paths = readdirSync(dir, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))
+    .map((path) => join(dir, path));
+  const found = paths.flatMap((path) =>
+    [...readFileSync(path, "utf8").matchAll(LATE)].map(([, to]) => join(dirname(path), to ?? "")),
+  );
+  return [...new Set(found)].sort();
+}
+
+/** @param {string} verb @param {string} names @param {string} door @param {string} from */
+function pastDoor(verb, names, door, from) {
+  const origins = originsOf(join(from, door));
+  return names
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "" && !name.startsWith("type "))
+    .map((name) => {
+      const origin = origins.get(name);
+      const target = origin === undefined ? door : `${dirname(door)}/${origin.slice(2)}`;
+      return `${verb} { ${name} } from "${target}";`;
+    })
+    .join(" ");
+}
+
+/**
+ * @param {string} door
+ * @returns {Map<string, string>} the files that its names come from; without those that it declares
+ */
+function originsOf(door) {
+  const text = readFileSync(door, "utf8");
+  return new Map(
+    [...text.matchAll(/^export \{([^}]*)\} from "(\.\/[^"]+)";/gm)].flatMap(([, names, from]) =>
+      (names ?? "").split(",").map((name) => /** @type {const} */ ([name.trim(), from ?? ""])),
+    ),
+  );
+}
+
 /** @param {string} root @returns {Record<string, string>} the help's texts, by name */
 function helpFiles(root) {
   const names = readdirSync(join(root, "doc")).filter((name) => name.endsWith(".txt"));
   return Object.fromEntries(
     names.map((name) => [name, readFileSync(join(root, "doc", name), "utf8")]),
   );
+}
+
+/**
+ * Removes parts of earlier builds. A host that runs loads the parts of its own build, which may be
+ * days after it was started.
+ * @param {string} dir
+ */
+function removeOldParts(dir) {
+  for (const name of readdirSync(dir)) {
+    const path = join(dir, name);
+    if (Date.now() - statSync(path).mtimeMs > OLD_MS) rmSync(path, { force: true });
+  }
 }
 
 /** @param {string} root @returns {string[]} the scripts and benchmarks */

@@ -9,8 +9,6 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { ReadStream, WriteStream } from "node:tty";
 import { connectEditor } from "./nvim/index.ts";
-import { runShell, ShellOptions } from "./sandbox/shell/index.ts";
-import { checkHealth } from "./session/health/index.ts";
 import { Host, openLog, pluginDir } from "./session/index.ts";
 
 const { version } = JSON.parse(readFileSync(join(pluginDir, "package.json"), "utf8")) as {
@@ -21,9 +19,11 @@ if (process.argv.includes("--version")) {
   process.stdout.write(`${version}\n`);
 } else if (process.argv.includes("--health")) {
   const settings: unknown = JSON.parse((await text(process.stdin)) || "{}");
+  const { checkHealth } = await import("./session/health/index.ts");
   const root = process.argv[process.argv.indexOf("--health") + 1] ?? process.cwd();
   process.stdout.write(`${JSON.stringify(await checkHealth(settings, process.env, root))}\n`);
 } else if (process.argv.includes("--shell")) {
+  const { runShell, ShellOptions } = await import("./sandbox/shell/index.ts");
   const options: unknown = JSON.parse(process.argv[process.argv.indexOf("--shell") + 1] ?? "{}");
   const code = await runShell(ShellOptions.parse(options), {
     input: process.stdin as ReadStream,

@@ -55,6 +55,14 @@ export const NOT_INTERRUPTED: Failure = {
   fix: "Send again: this starts everything again.",
 };
 
+/** The failure of loading a part of the host that is loaded when it is first needed. */
+export function partGone(cause: unknown): Failure {
+  return {
+    ...failureOf("host_changed", "A part of the plugin's host could not be loaded", cause),
+    fix: "If the plugin was updated since Neovim was started, start Neovim again.",
+  };
+}
+
 /** The fix if Codex's own files prevent it from starting. */
 export function damagedHome(codexHome: string): string {
   return (

@@ -7,13 +7,12 @@ import {
   type NotificationParams,
 } from "../nvim/index.ts";
 import { leaveOut } from "../programs.ts";
-import { ok } from "../result.ts";
-import { runAction } from "./actions/index.ts";
+import { err, ok } from "../result.ts";
 import { Account, credentialLine, KeyRing, upstreamProxyOf } from "./auth/index.ts";
 import { noteSave, recover } from "./changes/index.ts";
 import { Conversation, type ProjectServices } from "./conversation/index.ts";
 import { LiveDocument } from "./document/index.ts";
-import { failureLine } from "./failure.ts";
+import { failureLine, partGone } from "./failure.ts";
 import { Project } from "./project.ts";
 import type { Query } from "./query.ts";
 import { parseSettings, type Settings } from "./settings/index.ts";
@@ -189,7 +188,10 @@ export class Host {
     { id, name, params }: NotificationParams<"action/run">,
   ): Promise<void> {
     const { editor, log } = this.#options;
-    const answer = await runAction(conversation, name, params, log);
+    const answer = await import("./actions/index.ts").then(
+      ({ runAction }) => runAction(conversation, name, params, log),
+      (thrown) => err(partGone(thrown)),
+    );
     await editor.call.action_answer(
       id,
       answer.ok

@@ -5,10 +5,10 @@ import { err, ok, type Result } from "../result.ts";
 import type { CommitsOptions } from "../workspace/git/index.ts";
 import { AuditRecorder } from "./audit-recorder.ts";
 import type { Account, KeyRing } from "./auth/index.ts";
-import { type Backend, startBackend } from "./backend/index.ts";
+import type { Backend } from "./backend/index.ts";
 import { ProjectChanges } from "./changes/index.ts";
 import { CLASH, type Conversation, NO_CONVERSATION } from "./conversation/index.ts";
-import { type Failure, stopped } from "./failure.ts";
+import { type Failure, partGone, stopped } from "./failure.ts";
 import {
   gitPlace,
   gitTurnHook,
@@ -293,8 +293,14 @@ export class Project {
     return started;
   }
 
-  #begin(signal: AbortSignal): Promise<Result<Backend, Failure>> {
-    return startBackend({
+  async #begin(signal: AbortSignal): Promise<Result<Backend, Failure>> {
+    // Loaded here, because a chat that is only read needs nothing of it.
+    const part = await import("./backend/index.ts").then(
+      ({ startBackend }) => ok(startBackend),
+      (thrown) => err(partGone(thrown)),
+    );
+    if (!part.ok) return part;
+    return part.value({
       ...this.#options,
       settings: this.live.start(),
       audit: this.audit,

@@ -10,12 +10,9 @@ import {
   type LoginEvent,
   type LoginState,
   type LoginTools,
-  logout,
-  startLogin,
   TokenRefresher,
 } from "../../login/index.ts";
 import { err, ok, type Result } from "../../result.ts";
-import { findCodexPackage } from "../../sandbox/image/index.ts";
 import type { Failure } from "../failure.ts";
 
 /** What the user must do to log in. */
@@ -63,6 +60,7 @@ export class Account {
     this.cancel();
     const codex = await this.#codex();
     if (!codex.ok) return codex;
+    const { startLogin } = await import("../../login/index.ts");
     const started = await startLogin({ ...codex.value, method });
     if (!started.ok) return started;
     this.cancel();
@@ -93,10 +91,13 @@ export class Account {
   async logout(): Promise<Result<undefined, Failure>> {
     this.cancel();
     const codex = await this.#codex();
-    return codex.ok ? logout(codex.value) : codex;
+    if (!codex.ok) return codex;
+    const { logout } = await import("../../login/index.ts");
+    return logout(codex.value);
   }
 
   async #codex() {
+    const { findCodexPackage } = await import("../../sandbox/image/index.ts");
     const codex = await findCodexPackage(import.meta.url);
     if (!codex.ok) return codex;
     const { program } = codex.value;

@@ -10,6 +10,7 @@ import type { NewlyTrustedPaths } from "../../sandbox/mounts/index.ts";
 import type { PrivateGit } from "../../workspace/git/index.ts";
 import { openCredential, upstreamProxyOf } from "../auth/index.ts";
 import { damagedHome, type Failure, failureOf, STOPPED } from "../failure.ts";
+import { GVISOR } from "../gvisor.ts";
 import { beginGit } from "../hooks/index.ts";
 import {
   localServices,
@@ -18,7 +19,7 @@ import {
   usableServers,
 } from "../settings/index.ts";
 import type { BackendOptions } from "./options.ts";
-import { GVISOR, prepareSandbox } from "./prepare-sandbox.ts";
+import { prepareSandbox } from "./prepare-sandbox.ts";
 import { judgeProject } from "./project-place.ts";
 import { proxyEnv, withProxy } from "./proxy-env.ts";
 import { type RelaySupervisor, superviseRelay } from "./relay-supervisor.ts";

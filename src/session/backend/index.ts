@@ -11,6 +11,5 @@ export {
   type PrepareEngineOptions,
   prepareEngine,
 } from "./prepare-engine.ts";
-export { GVISOR } from "./prepare-sandbox.ts";
 export { judgeProject } from "./project-place.ts";
 export { secretPlaces } from "./secret-places.ts";

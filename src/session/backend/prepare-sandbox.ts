@@ -2,14 +2,12 @@ import { ok, type Result } from "../../result.ts";
 import { allowedEnv, openSandbox, type Sandbox } from "../../sandbox/index.ts";
 import { ownOwner } from "../../sandbox/locks/index.ts";
 import type { Failure } from "../failure.ts";
+import { GVISOR } from "../gvisor.ts";
 import { type PreparedGit, prepareGit } from "../hooks/index.ts";
 import type { BackendOptions } from "./options.ts";
 import { prepareEngine } from "./prepare-engine.ts";
 import { projectPlaces } from "./project-place.ts";
 import { limitsOf, mountsOf, refuseKeyInEnv } from "./sandbox-options.ts";
-
-/** The winbar's label for a sandbox that has been proven to be gVisor. */
-export const GVISOR = "gVisor";
 
 /** A sandbox that has passed the self-test, and its label in the winbar. */
 export type PreparedSandbox = {

@@ -1,6 +1,6 @@
 import { err, type Result } from "../../result.ts";
-import { GVISOR } from "../backend/index.ts";
 import { type Failure, STOPPED } from "../failure.ts";
+import { GVISOR } from "../gvisor.ts";
 import type { TurnHookRunner } from "../hooks/index.ts";
 import type { LoadedThread } from "../thread/index.ts";
 import type { Goal } from "./goal.ts";

@@ -4,9 +4,8 @@ import type { ChatEvent } from "../../chat/index.ts";
 import { LookError, realPathOf } from "../../look.ts";
 import { contains } from "../../paths.ts";
 import { err, ok, type Result } from "../../result.ts";
-import { findGit } from "../../sandbox/git/index.ts";
 import type { Sandbox } from "../../sandbox/index.ts";
-import { type CommitsOptions, type GitOutcome, PrivateGit } from "../../workspace/git/index.ts";
+import type { CommitsOptions, GitOutcome, PrivateGit } from "../../workspace/git/index.ts";
 import type { Failure } from "../failure.ts";
 import { quoteName } from "../quote-name.ts";
 import type { Settings } from "../settings/index.ts";
@@ -46,6 +45,7 @@ export async function prepareGit(
     return err({ kind: "project_refused", message, fix: cause.fix });
   }
   if (place === undefined) return ok({ git: undefined, notes: [] });
+  const { PrivateGit } = await import("../../workspace/git/index.ts");
   const { uid, gid } = options;
   const prepared = await PrivateGit.prepare({ ...place, uid, gid });
   if (prepared.ok) return ok({ git: prepared.value, notes: prepared.value.notes });
@@ -61,6 +61,7 @@ export async function gitPlace(options: GitOptions): Promise<CommitsOptions | un
   const { settings, projectDir, env } = options;
   if (settings.git === "off") return undefined;
   const root = (await realPathOf(options.root)) ?? options.root;
+  const { findGit } = await import("../../sandbox/git/index.ts");
   const place = await findGit(root);
   // The sandbox reports a pointer that leads nowhere.
   if (place === undefined || typeof place === "string") return undefined;

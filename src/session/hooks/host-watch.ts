@@ -2,14 +2,7 @@ import type { Audit } from "../../audit/index.ts";
 import { type ChatEvent, codeSpan } from "../../chat/index.ts";
 import { statsAt } from "../../look.ts";
 import { ok, type Result } from "../../result.ts";
-import {
-  changesOf,
-  pathMatcher,
-  snapshotWatched,
-  stillUnreadable,
-  type WatchChange,
-  type WatchSnapshot,
-} from "../../workspace/watch/index.ts";
+import type { snapshotWatched, WatchChange, WatchSnapshot } from "../../workspace/watch/index.ts";
 import { type Failure, STOPPED } from "../failure.ts";
 import type { HookedTurn, TurnHook } from "./turn-hook.ts";
 
@@ -105,6 +98,7 @@ export class HostWatch implements TurnHook {
     // Half a look would take what it has not seen for unchanged.
     if (snapshot.cut !== undefined) return;
     this.#last = { ...last, snapshot };
+    const { changesOf } = await loadWatch();
     const changes = changesOf(last.snapshot, snapshot);
     for (const change of changes) this.#record(change, undefined);
     this.#found = [...this.#found, ...changes.map((change) => ({ change, between: isAlone }))];
@@ -124,18 +118,23 @@ export class HostWatch implements TurnHook {
     const bounds = ms === undefined ? {} : { bounds: { ms } };
     const snapshot = await this.#look({ earlier: last.snapshot, ...bounds });
     this.#last = { ...last, snapshot };
+    const { changesOf, stillUnreadable } = await loadWatch();
     const changes = changesOf(last.snapshot, snapshot);
     for (const change of changes) this.#record(change, thread);
     const isBetween = ({ atMs }: WatchChange) =>
       since === Number.POSITIVE_INFINITY || (atMs !== undefined && atMs < since - CLOCK_MS);
     const dated = changes.map((change) => ({ change, between: isBetween(change) }));
-    return [...told([...found, ...dated]), ...cutNote(last.snapshot, snapshot)];
+    return [
+      ...told([...found, ...dated]),
+      ...cutNote(snapshot.cut, stillUnreadable(last.snapshot, snapshot)),
+    ];
   }
 
-  #look(
+  async #look(
     more: Omit<Parameters<typeof snapshotWatched>[0], "root" | "matcher">,
   ): Promise<WatchSnapshot> {
     const { root, paths } = this.#options;
+    const { pathMatcher, snapshotWatched } = await loadWatch();
     return snapshotWatched({ root, matcher: pathMatcher(paths()), ...more });
   }
 
@@ -156,6 +155,11 @@ export class HostWatch implements TurnHook {
     this.#queue = done.catch(() => {});
     return done;
   }
+}
+
+/** A chat that is only read needs no watch. */
+function loadWatch() {
+  return import("../../workspace/watch/index.ts");
 }
 
 function told(all: readonly Dated[]): readonly ChatEvent[] {
@@ -181,13 +185,15 @@ function toldOf(changes: readonly WatchChange[], between: boolean): readonly Cha
 const MAX_NAMED = 3;
 
 /** Names what could not be looked at, except what is reported as a change. */
-function cutNote(before: WatchSnapshot, after: WatchSnapshot): readonly ChatEvent[] {
-  const unseen = stillUnreadable(before, after);
+function cutNote(
+  cut: string | undefined,
+  unseen: readonly { readonly path: string; readonly why: string }[],
+): readonly ChatEvent[] {
   // SECURITY: paths are the agent's.
   const named = unseen.slice(0, MAX_NAMED).map((it) => `${codeSpan(it.path, 100)} (${it.why})`);
   const more = unseen.length > MAX_NAMED ? ` and ${unseen.length - MAX_NAMED} more` : "";
   const why = [
-    ...(after.cut === undefined ? [] : [after.cut]),
+    ...(cut === undefined ? [] : [cut]),
     ...(unseen.length === 0 ? [] : [`these cannot be looked at: ${named.join(", ")}${more}`]),
   ].join("; ");
   if (why === "") return [];

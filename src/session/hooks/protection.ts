@@ -1,6 +1,5 @@
 import type { ChatEvent } from "../../chat/index.ts";
 import { ok, type Result } from "../../result.ts";
-import { noteMade } from "../../sandbox/guard/index.ts";
 import type { NewlyTrustedPaths } from "../../sandbox/mounts/index.ts";
 import type { Failure } from "../failure.ts";
 import type { TurnHook } from "./turn-hook.ts";
@@ -37,7 +36,10 @@ export class Protection implements TurnHook {
     const { root, projectDir, late } = this.#options;
     const made = (await late())?.made ?? [];
     const names = made.filter((name) => !this.#unprotected.has(name));
-    if (names.length > 0) await noteMade(projectDir, root, names);
+    if (names.length > 0) {
+      const { noteMade } = await import("../../sandbox/guard/index.ts");
+      await noteMade(projectDir, root, names);
+    }
     return [];
   };
 }

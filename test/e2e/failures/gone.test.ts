@@ -1,10 +1,11 @@
 /** What a turn needs is taken away under it: it ends safely, and what is then advised works. */
 
-import { mkdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
+import { cp, mkdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { exec, message, reply, silence } from "../../../src/offline/reply.ts";
+import { repository } from "../../support/neovim.ts";
 import { Conversation, Place, ScriptedModel, SLOW, WAIT } from "../support.ts";
 
 /** A turn that has answered in part and waits. */
@@ -99,5 +100,29 @@ describe("a project whose .git is a link", SLOW, () => {
     await chat.command("retry");
     expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
     expect(model.requests.at(-1)?.allOutputs()[0]).toContain("?? hello.txt");
+  });
+});
+
+describe("a host whose plugin was updated under it", SLOW, () => {
+  it("says so when it needs a part that is gone, and keeps the query", async () => {
+    await using place = await Place.make();
+    await using model = await ScriptedModel.start();
+    const plugin = join(place.base, "plugin");
+    await cp(join(repository, "container"), join(plugin, "container"), { recursive: true });
+    await cp(join(repository, "dist"), join(plugin, "dist"), { recursive: true });
+    await cp(join(repository, "package.json"), join(plugin, "package.json"));
+    const config = { host_cmd: [process.execPath, join(plugin, "dist", "host.mjs")] };
+    await using chat = await Conversation.open({ place, model, config });
+    await rm(join(plugin, "dist", "host"), { recursive: true });
+
+    expect((await chat.ask("Hello?")).failure).toMatchObject({
+      kind: "host_changed",
+      fix: expect.stringContaining("start Neovim again"),
+    });
+    expect(await chat.text()).toContain("Hello?");
+    await chat.command("status");
+    await expect
+      .poll(async () => (await chat.notifications()).join("\n"), WAIT)
+      .toContain("start Neovim again");
   });
 });
