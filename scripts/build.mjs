@@ -19,14 +19,17 @@ import { helpTags } from "./help-tags.mjs";
 /**
  * Packages that others load for what the host never does: SSH connections and BuildKit sessions of
  * docker-modem and dockerode, log files of the `neovim` package. ssh2 brings native addons that cannot
- * be bundled; the others are a tenth of the bundle, and grpc alone slows the start by 100 ms.
+ * be bundled; the others are a tenth of the bundle, and grpc alone slows the start by 100 ms. `debug`
+ * is what docker-modem tells its requests to.
  */
-const LEFT_OUT = /^(ssh2|cpu-features|@grpc\/grpc-js|@grpc\/proto-loader|protobufjs|winston)$/;
+const LEFT_OUT =
+  /^(ssh2|cpu-features|@grpc\/grpc-js|@grpc\/proto-loader|protobufjs|winston|debug)$/;
 /**
  * What stands in for those of which something is called.
  * @type {Record<string, string>}
  */
 const STAND_INS = {
+  debug: "module.exports = () => () => {};",
   winston:
     "module.exports = { createLogger: () => ({ add() {} }), transports: { Console: class {} } };",
 };
@@ -76,7 +79,7 @@ export async function bundle(root) {
       splitting: true,
       chunkNames: "host/[name]-[hash]",
       banner: { js: BANNER },
-      plugins: [leaveOut, splitIn(root)],
+      plugins: [leaveOut, quietModem, splitIn(root)],
     }),
     build({
       ...common,
@@ -116,6 +119,26 @@ const leaveOut = {
     onLoad({ filter: /.*/, namespace: "left-out" }, ({ path }) => ({
       contents: STAND_INS[path] ?? "module.exports = {};",
     }));
+  },
+};
+
+/** What docker-modem (5.0) writes out for each request, with all of the agent's sockets, for `debug`. */
+const WRITTEN_OUT = "util.inspect(options, {\n    showHidden: true,\n    depth: null\n  })";
+
+/**
+ * Keeps docker-modem from writing out requests that nobody reads.
+ *
+ * @type {import("esbuild").Plugin}
+ */
+const quietModem = {
+  name: "quiet-modem",
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]docker-modem[\\/]lib[\\/]modem\.js$/ }, ({ path }) => {
+      const text = readFileSync(path, "utf8");
+      if (!text.includes(WRITTEN_OUT))
+        throw new Error(`${path} no longer has what scripts/build.mjs takes out of it`);
+      return { contents: text.replace(WRITTEN_OUT, '""') };
+    });
   },
 };
 

@@ -17,7 +17,7 @@ import {
   latePathsText,
   McpStart,
   Protection,
-  type TurnHook,
+  type TurnHooks,
 } from "./hooks/index.ts";
 import { Inbox } from "./inbox.ts";
 import { NetworkAccess } from "./network/index.ts";
@@ -55,7 +55,7 @@ export class Project {
   readonly dir: string;
   readonly conversations = new Set<Conversation>();
   /** What is done for the project before each turn and after it. */
-  readonly turnHooks: readonly TurnHook[];
+  readonly turnHooks: TurnHooks;
   /** What the sandbox may reach besides the model. */
   readonly network: NetworkAccess;
   /** The record of what happens in the project. */
@@ -137,8 +137,7 @@ export class Project {
       this.#letGo.awaited,
       this.changes,
       this.network.aroundTurn,
-      gitTurnHook(() => this.running?.git, this.audit),
-      this.#watch,
+      [gitTurnHook(() => this.running?.git, this.audit), this.#watch],
       this.#protection,
       this.#mcp,
       this.#letGo.begun,

@@ -101,6 +101,12 @@ class Search {
       };
     const repository = await this.#addRepository(top);
     const isRepository = repository === "repository" || repository === "bare";
+    // Asked at once: this delays each turn, and a question takes as long as git takes to start.
+    const asked = isRepository
+      ? { links: gitlinksIn(top), worktrees: worktreesOf(top) }
+      : undefined;
+    // They are awaited below, or not at all after a problem.
+    for (const answer of Object.values(asked ?? {})) answer.catch(() => {});
     const settings = await settingsIn(top, { isRepository });
     // Without a repository and without a git, nothing is trusted.
     if (!settings.ok)
@@ -109,18 +115,18 @@ class Search {
         : undefined;
     const problem = await this.#settings(top, settings.value);
     if (problem !== undefined) return this.#broken(top, problem, how);
-    if (!isRepository) return undefined;
+    if (asked === undefined) return undefined;
     await this.#links(top, settings.value);
     const isBare = settings.value.findLast(({ key }) => key === "core.bare")?.value;
     if (!/^(true|yes|on|1)$/i.test(isBare ?? "")) {
-      const links = await gitlinksIn(top);
+      const links = await asked.links;
       if (!links.ok) return this.#broken(top, links.error, how);
       for (const path of links.value) {
         const problem = await this.#submodule(join(top, path), how);
         if (problem !== undefined) return problem;
       }
     }
-    const worktrees = await worktreesOf(top);
+    const worktrees = await asked.worktrees;
     if (!worktrees.ok) return this.#broken(top, worktrees.error, how);
     for (const path of worktrees.value) {
       if (path === top || !this.#isInside(path)) continue;

@@ -7,7 +7,7 @@ import type { Backend } from "../backend/index.ts";
 import type { ProjectChanges } from "../changes/index.ts";
 import type { Finding, LiveDocument } from "../document/index.ts";
 import type { Failure } from "../failure.ts";
-import type { TurnHook } from "../hooks/index.ts";
+import type { TurnHooks } from "../hooks/index.ts";
 import type { NetworkAccess } from "../network/index.ts";
 import type { LoadedThread, RunTool, ThreadHandle, ThreadOptions } from "../thread/index.ts";
 
@@ -78,7 +78,7 @@ export type ProjectPort = {
   readonly settings: { readonly limits: { readonly silence_ms: number } };
   readonly log: Log;
   /** What is done for the project before each turn and after it. */
-  readonly turnHooks: readonly TurnHook[];
+  readonly turnHooks: TurnHooks;
   /** Starts a backend that a turn will need, if none runs. Failures are left to the turn. */
   readonly prepareBackend: (
     onProgress: (what: string) => void,

@@ -10,4 +10,9 @@ export { LetGoHooks } from "./let-go.ts";
 export { startFault } from "./mcp-failures.ts";
 export { McpStart } from "./mcp-start.ts";
 export { Protection } from "./protection.ts";
-export { type HookedTurn, type TurnHook, TurnHookRunner } from "./turn-hook.ts";
+export {
+  type HookedTurn,
+  type TurnHook,
+  TurnHookRunner,
+  type TurnHooks,
+} from "./turn-hook.ts";

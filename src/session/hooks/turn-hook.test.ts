@@ -85,3 +85,42 @@ it("is ready once all that its hooks have begun is over", async () => {
   await hooks.end();
   expect(hooks.ready()).toBeUndefined();
 });
+
+it("begins two hooks at the same time, and ends the second first", async () => {
+  const told: string[] = [];
+  let release = () => {};
+  const begun = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const [a, b] = [hook("a", told), hook("b", told)];
+  // Would wait for ever if the second began after it.
+  const waits: TurnHook = { ...a, before: (...given) => begun.then(() => a.before(...given)) };
+  const releases: TurnHook = {
+    ...b,
+    before: async (...given) => {
+      release();
+      return b.before(...given);
+    },
+  };
+  const hooks = new TurnHookRunner([[waits, releases]], log);
+  expect(await hooks.begin(turn, signal)).toEqual(ok());
+  expect(await hooks.end()).toEqual([
+    { type: "note", text: "b" },
+    { type: "note", text: "a" },
+  ]);
+  expect(told.slice(2)).toEqual(["b after", "a after"]);
+});
+
+it("gives the failure of either of two hooks, and ends both", async () => {
+  for (const failing of ["a", "b"]) {
+    const told: string[] = [];
+    const [a, b] = ["a", "b"].map((name) =>
+      hook(name, told, name === failing ? "before" : undefined),
+    );
+    if (a === undefined || b === undefined) throw new Error("no hook");
+    const hooks = new TurnHookRunner([[a, b]], log);
+    expect((await hooks.begin(turn, signal)).ok).toBe(false);
+    await hooks.end();
+    expect(told).toEqual(["a before", "b before", "b after", "a after"]);
+  }
+});

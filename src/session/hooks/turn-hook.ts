@@ -23,16 +23,22 @@ export type TurnHook = {
   readonly after: (turn: HookedTurn) => Promise<readonly ChatEvent[]>;
 };
 
+/**
+ * Hooks in their order. Those of a list begin at the same time: each delays the turn, and none sees
+ * what the others do. All end one after the other, the last first.
+ */
+export type TurnHooks = readonly (TurnHook | readonly TurnHook[])[];
+
 /** The hooks of one turn that have begun, and whether others may follow. */
 type Begun = { readonly hooks: TurnHook[]; over: Promise<unknown>; readonly turn: HookedTurn };
 
 /** Runs the hooks of one conversation's turns: `after` exactly once for each `before`. */
 export class TurnHookRunner {
-  readonly #all: readonly TurnHook[];
+  readonly #all: TurnHooks;
   readonly #log: Log;
   #begun: readonly Begun[] = [];
 
-  constructor(all: readonly TurnHook[], log: Log) {
+  constructor(all: TurnHooks, log: Log) {
     this.#all = all;
     this.#log = log;
   }
@@ -47,10 +53,12 @@ export class TurnHookRunner {
   }
 
   async #before({ turn, hooks }: Begun, signal: AbortSignal): Promise<Result<void, Failure>> {
-    for (const hook of this.#all) {
-      hooks.push(hook);
-      const done = await hook.before(turn, signal);
-      if (!done.ok) return done;
+    for (const step of this.#all) {
+      const begun = [step].flat();
+      hooks.push(...begun);
+      const done = await Promise.all(begun.map((hook) => hook.before(turn, signal)));
+      const failed = done.find((it) => !it.ok);
+      if (failed !== undefined) return failed;
     }
     return ok();
   }
