@@ -11,7 +11,7 @@ const REPOSITORY = "codex-chat";
 /** The files of every image besides Codex; the Dockerfile comes first. */
 const CONTAINER_FILES = [
   ...["start.sh", "profile.sh", "check.sh", "keeper.mjs", "relay.mjs"],
-  ...["codex.sh", "let-go.sh", "let-go.mjs"],
+  ...["codex.sh", "path.sh", "git.sh", "let-go.sh", "let-go.mjs"],
 ];
 
 /** How one image is made. */

@@ -181,9 +181,8 @@ async function startAppServer(
   const proxy = proxyEnv(relay.proxyPort);
   const process = await sandbox.exec({
     argv: [
-      ...(callsOnlyTheModel(servers)
-        ? (["sh", "/opt/codex-chat/codex.sh"] as const)
-        : (["codex"] as const)),
+      ...(["sh", "/opt/codex-chat/codex.sh"] as const),
+      callsOnlyTheModel(servers) ? "model" : "others",
       ...appServerArgs({
         modelBaseUrl: `http://127.0.0.1:${relay.modelPort}/v1`,
         model: settings.model,
