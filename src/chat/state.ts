@@ -269,7 +269,13 @@ type OutputPart = { readonly lines: readonly string[]; readonly chars: number };
 export type Output = {
   readonly head: OutputPart;
   readonly tail: OutputPart;
-  /** How many lines are neither in `head` nor in `tail`. */
+  /** Complete raw lines that follow `tail`, as they came. */
+  readonly waiting: {
+    readonly pieces: readonly { readonly text: string; readonly lines: number }[];
+    readonly lines: number;
+    readonly chars: number;
+  };
+  /** How many lines are in none of these. */
   readonly omittedLines: number;
   readonly full: boolean;
   /** The incomplete last line, as received. */
