@@ -59,9 +59,15 @@ export function knownProjects(): readonly string[] {
  * directories that cannot be read.
  */
 export function pathOutside(path: string): string {
+  // One look at each place: a directory of programs has hundreds of links through the same few.
+  const seen: Seen = new Map();
+  const leading = new Map<string, boolean>();
   const kept = path.split(delimiter).filter((dir) => {
-    const real = follow(dir);
-    return real.ok ? !leadsIn(real.value) : real.error.isAbsent;
+    const real = follow(dir, seen);
+    if (!real.ok) return real.error.isAbsent;
+    const leads = leading.get(real.value) ?? leadsIn(real.value, seen);
+    leading.set(real.value, leads);
+    return !leads;
   });
   return kept.join(delimiter);
 }
@@ -158,13 +164,16 @@ export function program(name: string, env: NodeJS.ProcessEnv = process.env): str
 
 type Unusable = { readonly isAbsent: boolean; readonly isInProject: boolean; readonly why: string };
 
+/** What was found at places in one look at many paths: the target of a link, null for all else. */
+type Seen = Map<string, string | null>;
+
 /**
  * Follows a path link by link to its real one.
  *
  * SECURITY: both the place of a link and its target count. The agent can change a link in a project,
  * whatever it names now.
  */
-function follow(path: string): Result<string, Unusable> {
+function follow(path: string, seen: Seen = new Map()): Result<string, Unusable> {
   const unseen = (why: string, isAbsent = false) => err({ isAbsent, isInProject: false, why });
   if (!isAbsolute(path)) return unseen("it is relative to the working directory");
   const rest = path.split(sep);
@@ -183,12 +192,12 @@ function follow(path: string): Result<string, Unusable> {
       return err({ isAbsent: false, isInProject: true, why });
     }
     try {
-      if (!lstatSync(place).isSymbolicLink()) {
+      const target = targetAt(place, seen);
+      if (target === null) {
         at = place;
         continue;
       }
       if (++links > MAX_LINKS) return unseen("it cannot be looked at (ELOOP)");
-      const target = readlinkSync(place);
       rest.unshift(...target.split(sep));
       if (isAbsolute(target)) at = sep;
     } catch (error) {
@@ -199,15 +208,26 @@ function follow(path: string): Result<string, Unusable> {
   return ok(at);
 }
 
+/** The target of the link at a place; null if it is no link. */
+function targetAt(place: string, seen: Seen): string | null {
+  const known = seen.get(place);
+  if (known !== undefined) return known;
+  const target = lstatSync(place).isSymbolicLink() ? readlinkSync(place) : null;
+  seen.set(place, target);
+  return target;
+}
+
 /** Whether an entry of this directory is a link into a project; true also if that is not known. */
-function leadsIn(dir: string): boolean {
+function leadsIn(dir: string, seen: Seen): boolean {
   try {
     return readdirSync(dir, { withFileTypes: true }).some((entry) => {
       if (!entry.isSymbolicLink()) return false;
       const place = join(dir, entry.name);
+      const target = readlinkSync(place);
       // A link to a neighbour: the neighbour is looked at in its turn.
-      if (!readlinkSync(place).includes(sep)) return false;
-      const real = follow(place);
+      if (!target.includes(sep)) return false;
+      seen.set(place, target);
+      const real = follow(place, seen);
       return !real.ok && real.error.isInProject;
     });
   } catch {
