@@ -22,7 +22,7 @@ import type { BackendOptions } from "./options.ts";
 import { prepareSandbox } from "./prepare-sandbox.ts";
 import { judgeProject } from "./project-place.ts";
 import { proxyEnv, withProxy } from "./proxy-env.ts";
-import { type RelaySupervisor, superviseRelay } from "./relay-supervisor.ts";
+import { portsBeside, type RelayPorts, superviseRelay } from "./relay-supervisor.ts";
 
 /** How much of a process's stderr is logged. */
 const MAX_LOGGED_CHARS = 1_000_000;
@@ -51,8 +51,8 @@ export type Backend = {
 };
 
 /**
- * Starts the sandbox, the relay and the app-server, in this order. If one fails, those that were
- * started before are stopped again.
+ * Starts the sandbox, and in it the relay and the app-server. If one fails, those that were started are
+ * stopped again.
  */
 export async function startBackend(options: BackendOptions): Promise<Result<Backend, Failure>> {
   const closers: (() => Promise<void> | void)[] = [];
@@ -97,7 +97,7 @@ async function startParts(
   const filling = beginGit(prepared.value.git, sandbox);
   // It is awaited at the end; until then a rejection has no handler.
   filling.catch(() => {});
-  options.onProgress("starting the relay");
+  options.onProgress("starting the relay and Codex");
   const egress = createEgress({
     upstream: {
       baseUrl: credential.value.endpoint.url,
@@ -124,13 +124,24 @@ async function startParts(
   closers.push(() => egress.close());
   const onProcess = (process: SandboxProcess) => void logStderr(process, "relay", log);
   const local = localServices(settings.network.allow);
-  const relay = await superviseRelay({ sandbox, egress, local, signal, log, onProcess });
-  if (!relay.ok) return relay;
-  closers.push(() => relay.value.close());
-
-  options.onProgress("starting Codex");
+  // In a container that was joined, other relays and the agent's programs may have any port.
+  const ports = sandbox.joined ? undefined : portsBeside(local);
+  const relaying = superviseRelay({ sandbox, egress, local, ports, signal, log, onProcess });
+  closers.push(async () => {
+    const started = await relaying.catch(() => undefined);
+    if (started?.ok === true) started.value.close();
+  });
   const servers = usableServers(settings.mcp_servers, settings.sandbox.env, settings.network.allow);
-  const agent = await startAppServer(sandbox, relay.value, servers.servers, options, closers);
+  const start = (at: RelayPorts) => startAppServer(sandbox, at, servers.servers, options, closers);
+  const beside = ports === undefined ? undefined : start(ports);
+  // Awaited below in any case: it has started a process, and adds what ends it.
+  beside?.catch(() => {});
+  const relay = await relaying;
+  if (!relay.ok) {
+    await beside;
+    return relay;
+  }
+  const agent = await (beside ?? start(relay.value));
   if (!agent.ok) return agent;
   const { client, exited } = agent.value;
   const git = await filling;
@@ -172,7 +183,7 @@ async function startParts(
 
 async function startAppServer(
   sandbox: Sandbox,
-  relay: RelaySupervisor,
+  relay: RelayPorts,
   servers: UsableServers["servers"],
   options: BackendOptions,
   closers: (() => Promise<void> | void)[],

@@ -3,10 +3,13 @@ import { describe, expect, it } from "vitest";
 import type { RelayLink } from "../../egress/egress.ts";
 import { silentLog } from "../../log.ts";
 import { err, ok } from "../../result.ts";
-import { superviseRelay } from "./relay-supervisor.ts";
+import { portsBeside, type RelayPorts, superviseRelay } from "./relay-supervisor.ts";
 
 /** A relay whose links the test ends. */
-function setUp(answer: (n: number) => { model: number } | undefined = () => ({ model: 1 })) {
+function setUp(
+  answer: (n: number) => { model: number } | undefined = () => ({ model: 1 }),
+  ports?: RelayPorts,
+) {
   const started: (string | undefined)[] = [];
   const ends: ((reason: string) => void)[] = [];
   const kept = superviseRelay({
@@ -42,12 +45,31 @@ function setUp(answer: (n: number) => { model: number } | undefined = () => ({ m
         return ok(link);
       },
     },
+    ports,
     signal: new AbortController().signal,
     log: silentLog,
     onProcess: () => {},
   });
   return { kept, started, ends };
 }
+
+describe("a relay that is given ports", () => {
+  it("is started on them, and fails on others", async () => {
+    const ports = { modelPort: 1, proxyPort: 2 };
+    const { kept, started } = setUp(undefined, ports);
+    expect(await kept).toMatchObject({ ok: true, value: ports });
+    expect(started).toEqual(["1,2"]);
+    const other = setUp(() => ({ model: 3 }), ports);
+    expect(await other.kept).toMatchObject({ ok: false, error: { kind: "relay" } });
+  });
+
+  it("leaves the ports of the user's services to them", () => {
+    const { modelPort, proxyPort } = portsBeside([]);
+    const local = [proxyPort, modelPort].map((port) => ({ host: "127.0.0.1", port, isAddress: true }));
+    const others = portsBeside(local);
+    expect(new Set([modelPort, proxyPort, others.modelPort, others.proxyPort]).size).toBe(4);
+  });
+});
 
 describe("a relay that ends", () => {
   it("is restarted on the same ports", async () => {

@@ -16,20 +16,39 @@ export type RelayOptions = {
   readonly egress: Pick<Egress, "attach">;
   /** The services of this machine that the settings allow. */
   readonly local?: readonly Target[];
+  /** Where it listens; without them, on any ports. */
+  readonly ports?: RelayPorts | undefined;
   readonly signal: AbortSignal;
   readonly log: Log;
   /** Called for each process that is started, to read its stderr. */
   readonly onProcess: (process: SandboxProcess) => void;
 };
 
+/** Where a relay listens inside. */
+export type RelayPorts = Pick<RelayLink, "modelPort" | "proxyPort">;
+
 /** A relay that is restarted when it ends. */
-export type RelaySupervisor = Pick<RelayLink, "modelPort" | "proxyPort"> & {
+export type RelaySupervisor = RelayPorts & {
   /** Resolves with the reason when it is no longer restarted; never rejects. */
   readonly ended: Promise<string>;
   readonly close: () => void;
 };
 
 type Attached = { readonly link: RelayLink; readonly process: SandboxProcess };
+
+/** Ports that no well-known service has, below those that gVisor gives to connections. */
+const FIRST_PORT = 15_871;
+
+/**
+ * Ports for the first relay of a container in which nothing listens yet: known beforehand, so that
+ * Codex can be started with them beside the relay.
+ */
+export function portsBeside(local: readonly Target[]): RelayPorts {
+  const taken = new Set(local.map((service) => service.port));
+  const free = Array.from({ length: local.length + 2 }, (_, n) => FIRST_PORT + n);
+  const [modelPort = FIRST_PORT, proxyPort = FIRST_PORT + 1] = free.filter((it) => !taken.has(it));
+  return { modelPort, proxyPort };
+}
 
 /**
  * Starts the relay and keeps it running: if it is killed, it is restarted on the same ports, which
@@ -41,7 +60,7 @@ type Attached = { readonly link: RelayLink; readonly process: SandboxProcess };
 export async function superviseRelay(
   options: RelayOptions,
 ): Promise<Result<RelaySupervisor, Failure>> {
-  const first = await attachRelay(options, undefined);
+  const first = await attachRelay(options, options.ports);
   if (!first.ok) return first;
   const ports = first.value.link;
   let current: Attached | undefined = first.value;
@@ -80,7 +99,7 @@ export async function superviseRelay(
 /** Starts a relay, on the given ports only if there are any. */
 async function attachRelay(
   { sandbox, egress, signal, onProcess, local = [] }: RelayOptions,
-  ports: Pick<RelayLink, "modelPort" | "proxyPort"> | undefined,
+  ports: RelayPorts | undefined,
 ): Promise<Result<Attached, Failure>> {
   const process = await sandbox.exec({
     argv: ["node", "/opt/codex-chat/relay.mjs"],
@@ -105,7 +124,7 @@ async function attachRelay(
   if (ports !== undefined && (modelPort !== ports.modelPort || proxyPort !== ports.proxyPort)) {
     link.value.close();
     process.value.kill();
-    return err({ kind: "relay", message: "The relay restarted on other ports." });
+    return err({ kind: "relay", message: "The relay listens on other ports." });
   }
   return ok({ link: link.value, process: process.value });
 }
