@@ -145,8 +145,8 @@ const quietModem = {
 /** An import or re-export by name from another folder's door. */
 const BY_DOOR = /^(import|export) (type )?\{([^}]*)\} from "(\.[^"]*\/index\.ts)";/gm;
 
-/** An import when first needed, of a folder of ours. */
-const LATE = /\bimport\("(\.[^"]+)"\)/g;
+/** An import when first needed. */
+const LATE = /\bimport\("([^"]+)"\)/g;
 
 /**
  * Splits the host in two: what a chat needs at once, and all that is imported when first needed.
@@ -175,7 +175,7 @@ function splitIn(root) {
             isType === undefined ? pastDoor(verb, names, door, dirname(path)) : "",
           )
           .replace(LATE, (_, target) => {
-            const n = late.indexOf(join(dirname(path), target));
+            const n = late.indexOf(lateName(path, target));
             return `import("late").then((late) => late.m${n})`;
           }),
         loader: "ts",
@@ -191,9 +191,14 @@ function lateModules(root) {
     .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))
     .map((path) => join(dir, path));
   const found = paths.flatMap((path) =>
-    [...readFileSync(path, "utf8").matchAll(LATE)].map(([, to]) => join(dirname(path), to ?? "")),
+    [...readFileSync(path, "utf8").matchAll(LATE)].map(([, to]) => lateName(path, to ?? "")),
   );
   return [...new Set(found)].sort();
+}
+
+/** @param {string} from @param {string} to @returns {string} a path, or the name of a package */
+function lateName(from, to) {
+  return to.startsWith(".") ? join(dirname(from), to) : to;
 }
 
 /** @param {string} verb @param {string} names @param {string} door @param {string} from */

@@ -13,7 +13,6 @@
  */
 
 import { dirname } from "node:path";
-import { execa } from "execa";
 import { quoteForShell } from "./look.ts";
 import { findProgram, program, searchPath } from "./programs.ts";
 import { err, ok, type Result } from "./result.ts";
@@ -255,6 +254,8 @@ async function start(run: Start): Promise<Result<Buffer, GitError>> {
   const { args, cwd, what, source, env, maxBytes, timeoutMs, signal } = run;
   const git = findProgram("git", source);
   if (!git.ok) return err(notFound(git.error));
+  // Loaded here, because a chat that is only read asks git nothing.
+  const { execa } = await import("execa");
   const result = await execa(program("sh", source), ["-c", BOUNDED, git.value, ...args], {
     cwd,
     env: { ...env, ...VARIABLES, PATH: searchPath(source) },
