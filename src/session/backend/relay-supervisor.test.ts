@@ -65,7 +65,11 @@ describe("a relay that is given ports", () => {
 
   it("leaves the ports of the user's services to them", () => {
     const { modelPort, proxyPort } = portsBeside([]);
-    const local = [proxyPort, modelPort].map((port) => ({ host: "127.0.0.1", port, isAddress: true }));
+    const local = [proxyPort, modelPort].map((port) => ({
+      host: "127.0.0.1",
+      port,
+      isAddress: true,
+    }));
     const others = portsBeside(local);
     expect(new Set([modelPort, proxyPort, others.modelPort, others.proxyPort]).size).toBe(4);
   });
