@@ -5,7 +5,7 @@ import { LABELS } from "../../src/sandbox/container/labels.ts";
 import { followBuild } from "../../src/sandbox/image/build-log.ts";
 import { ensureImage } from "../../src/sandbox/image/image.ts";
 import { oldImages } from "../../src/sandbox/image/image-prune.ts";
-import { tarStream } from "../../src/sandbox/image/tar.ts";
+import { tarStream } from "../../src/tar.ts";
 import {
   imageOptions,
   must,

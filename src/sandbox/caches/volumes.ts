@@ -8,6 +8,7 @@ import { writePrivate } from "../../atomic-write.ts";
 import { ownUid } from "../../own-user.ts";
 import { resolved } from "../../paths.ts";
 import { childEnv, program } from "../../programs.ts";
+import { tarStream } from "../../tar.ts";
 import {
   containerName,
   LABELS,
@@ -17,7 +18,7 @@ import {
 } from "../container/index.ts";
 import type { Engine } from "../engine/index.ts";
 import { engineFault } from "../error.ts";
-import { tarStream } from "../image/index.ts";
+
 import { isSameMachine, ownOwner } from "../locks/index.ts";
 import type { SandboxPlace } from "../ownership/index.ts";
 import type { Cache } from "./caches.ts";

@@ -3,9 +3,9 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { err, ok, type Result } from "../../result.ts";
+import type { TarEntry } from "../../tar.ts";
 import type { SandboxError } from "../error.ts";
 import { findNpmPackage } from "./npm-package.ts";
-import type { TarEntry } from "./tar.ts";
 
 /** The npm packages in the image: Codex's programs for this machine, and npm itself. */
 export type CodexPackage = {

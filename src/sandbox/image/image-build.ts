@@ -1,11 +1,11 @@
 import { ownUid } from "../../own-user.ts";
 import { err, ok, type Result } from "../../result.ts";
+import { tarStream } from "../../tar.ts";
 import { LABELS } from "../container/index.ts";
 import type { Engine } from "../engine/index.ts";
 import { containerFailure, DISK_FULL, engineFault, type SandboxError } from "../error.ts";
 import { followBuild } from "./build-log.ts";
 import type { ImageRecipe } from "./image-recipe.ts";
-import { tarStream } from "./tar.ts";
 
 /** How many of a failed build's last lines its message has. */
 const SHOWN_LINES = 8;

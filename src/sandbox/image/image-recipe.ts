@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { TarEntry } from "../../tar.ts";
 import type { CodexPackage } from "./codex-package.ts";
-import type { TarEntry } from "./tar.ts";
 
 /** The base of the default image; any Debian-like image with apt will do. */
 export const DEFAULT_BASE_IMAGE = "debian:trixie-slim";

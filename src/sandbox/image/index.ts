@@ -8,4 +8,3 @@ export { ensureImage, findImage, type ImageOptions, imagesInUse } from "./image.
 export type { SandboxImage } from "./image-build.ts";
 export { oldImages, removeOldImages, removeReplaced } from "./image-prune.ts";
 export type { UserDockerfile } from "./image-recipe.ts";
-export { tarStream } from "./tar.ts";

@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import * as z from "zod";
-import type { TarEntry } from "./tar.ts";
+import type { TarEntry } from "../../tar.ts";
 
 const Manifest = z.object({ version: z.string() });
 

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { functionCall, message, reply } from "../../../src/offline/reply.ts";
 import { followBuild } from "../../../src/sandbox/image/build-log.ts";
-import { tarStream } from "../../../src/sandbox/image/tar.ts";
+import { tarStream } from "../../../src/tar.ts";
 import { Site, serveMcp } from "../site.ts";
 import { Conversation, Place, ScriptedModel, SLOW, WAIT } from "../support.ts";
 
