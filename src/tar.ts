@@ -11,7 +11,7 @@ export type TarEntry = {
   readonly name: string;
   readonly executable?: boolean;
 } & (
-  | { readonly content: string }
+  | { readonly content: string | Uint8Array }
   | { readonly path: string }
   /** An empty directory; its name ends with a slash. */
   | { readonly directory: true; readonly uid: number; readonly gid: number }

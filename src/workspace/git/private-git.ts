@@ -305,7 +305,10 @@ export class PrivateGit {
       if (!index.ok) return index;
       for (const [name, content] of index.value) files.set(name, content);
     }
-    const put = async () => (files.size === 0 ? ok() : inside.put(files));
+    const put = async () => {
+      if (files.size === 0) return ok();
+      return isFresh && isFilled(files) ? inside.fill(files) : inside.put(files);
+    };
     const change = async () => (isFresh ? ok() : inside.changeRefs(plan.changes));
     // Refs before HEAD and index: if the refs cannot be changed, neither are those. But a directory
     // that the agent has broken must be repaired before git works in it.
@@ -379,4 +382,11 @@ function freeName(name: string, { chats }: GitRecord): string {
     const free = n === 2 ? name : `${name}-${n - 1}`;
     if (!taken.has(free)) return free;
   }
+}
+
+/** Whether no file is to be removed. */
+function isFilled(
+  files: ReadonlyMap<string, Uint8Array | string | undefined>,
+): files is ReadonlyMap<string, Uint8Array | string> {
+  return [...files.values()].every((content) => content !== undefined);
 }

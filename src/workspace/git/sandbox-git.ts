@@ -1,5 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import { err, ok, type Result } from "../../result.ts";
+import { type TarEntry, tarStream } from "../../tar.ts";
 import type { RefChange } from "./ref-sync.ts";
 
 /** A program that runs in the sandbox. */
@@ -21,6 +22,8 @@ export type StartInside = (options: {
 /** A program that hangs is also ended inside, by timeout(1): the engine cannot end one. */
 const TIMEOUT_S = 60;
 const MAX_STDERR = 2000;
+/** The longest name in an archive, in bytes. */
+const MAX_TAR_NAME = 100;
 
 /**
  * Writes to the private git directory by programs in the sandbox, which can harm only the sandbox: a
@@ -33,6 +36,24 @@ export class SandboxGit {
   constructor(start: StartInside, gitDir: string) {
     this.#start = start;
     this.#gitDir = gitDir;
+  }
+
+  /**
+   * Writes the first files of a directory in which no git works yet; paths as in `put`. tar(1) takes a
+   * tenth of the time of Node under gVisor. Where it is missing or knows other options, Node does it.
+   */
+  async fill(files: ReadonlyMap<string, Uint8Array | string>): Promise<Result<void, string>> {
+    const entries = [...files].map(
+      ([name, content]): TarEntry =>
+        name.endsWith("/") ? { name, directory: true, uid: 0, gid: 0 } : { name, content },
+    );
+    if (entries.some(({ name }) => Buffer.byteLength(name) > MAX_TAR_NAME)) return this.put(files);
+    const options = ["-x", "-m", "--no-same-owner", "--no-same-permissions", "-f", "-"];
+    const done = await this.#run(
+      ["timeout", "-k", "5", `${TIMEOUT_S}`, "tar", ...options, "-C", this.#gitDir],
+      tarStream(entries),
+    );
+    return done.ok ? done : this.put(files);
   }
 
   /**
@@ -112,14 +133,15 @@ export class SandboxGit {
     ];
   }
 
-  async #run(argv: [string, ...string[]], input: string): Promise<Result<void, string>> {
+  async #run(argv: [string, ...string[]], input: string | Readable): Promise<Result<void, string>> {
     const started = await this.#start({ argv, cwd: "/" });
     if (!started.ok) return err(started.error.message);
     const { stdin, stdout, exited, kill } = started.value;
     const said = tailOf(started.value.stderr);
     stdout.resume();
     stdin.on("error", () => {});
-    stdin.end(input);
+    if (typeof input === "string") stdin.end(input);
+    else input.pipe(stdin);
     const timer = setTimeout(kill, TIMEOUT_S * 1000);
     const { exitCode } = await exited.finally(() => clearTimeout(timer));
     if (exitCode === 0) return ok();
