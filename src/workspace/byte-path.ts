@@ -27,3 +27,11 @@ export function joined(path: string, name: string): string {
 export function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }
+
+/** Whether a path lies in one of these, or is one of them. */
+export function isBelow(path: string, dirs: ReadonlySet<string>): boolean {
+  if (dirs.size === 0) return false;
+  for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1))
+    if (dirs.has(path.slice(0, end))) return true;
+  return dirs.has("");
+}

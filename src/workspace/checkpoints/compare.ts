@@ -1,7 +1,8 @@
 import type { GitError } from "../../git.ts";
 import { ok, type Result } from "../../result.ts";
+import { isBelow } from "../byte-path.ts";
 import { FILES, type ShadowRepository } from "./shadow-repository.ts";
-import { type FileKind, isBelow, type Manifest, modeIn, type TreeFile } from "./tree.ts";
+import { type FileKind, type Manifest, modeIn, type TreeFile } from "./tree.ts";
 
 /** How one file differs between two states of the project. */
 export type FileChange = {

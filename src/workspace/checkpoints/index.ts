@@ -18,7 +18,6 @@ export type { ShadowRepository } from "./shadow-repository.ts";
 export {
   type FileKind,
   type FileWithMode,
-  isBelow,
   isSameFile,
   type Manifest,
   type Recorded,

@@ -82,11 +82,3 @@ export function modeIn({ modes, usual }: Manifest, path: string, kind: FileKind)
   if (kind === "120000") return undefined;
   return modes.get(path) ?? (kind === "100755" ? usual.program : usual.file);
 }
-
-/** Whether a path lies in one of these, or is one of them. */
-export function isBelow(path: string, dirs: ReadonlySet<string>): boolean {
-  if (dirs.size === 0) return false;
-  for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1))
-    if (dirs.has(path.slice(0, end))) return true;
-  return dirs.has("");
-}

@@ -1,9 +1,9 @@
+import { isBelow } from "../byte-path.ts";
 import {
   type ChangeSet,
   type FileChange,
   type FileKind,
   type FileWithMode,
-  isBelow,
   isSameFile,
   type Recorded,
   type ShadowRepository,

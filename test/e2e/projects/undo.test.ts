@@ -56,7 +56,7 @@ describe("the changes of a turn", SLOW, () => {
     expect(await read("kept.txt")).toBe("one\nTWO\nthree\nfour\nfive\nsix\n7\n");
     expect(await read("new dir/ä/made.txt")).toBe("x\n");
     expect(await readlink(at("link"))).toBe("kept.txt");
-    expect((await stat(at("tool.sh"))).mode & 0o777).toBe(0o700);
+    expect((await stat(at("tool.sh"))).mode & 0o777).toBe(0o711);
     expect(await readdir(shared().place.project)).not.toContain("gone.bin");
 
     await chat.command("undo");

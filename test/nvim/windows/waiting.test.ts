@@ -269,7 +269,7 @@ describe.each(neovims)("an unprompted message, on Neovim $name,", (program) => {
     await using nvim = await startNeovim({ program, screen });
     await nvim.keys(":CodexChat nonsense<CR>");
     await nvim.untilShown("there is no `:CodexChat nonsense`");
-    await expect.poll(() => nvim.screen?.text()).toContain("unarchive.");
+    await expect.poll(() => nvim.screen?.text()).toContain("undo.");
     await nvim.keys("<CR>");
     await expect.poll(() => nvim.mode()).toBe("n");
   });
