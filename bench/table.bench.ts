@@ -12,6 +12,7 @@ import { tidily } from "./parts/cleanup.ts";
 import { describeMachine } from "./parts/machine.ts";
 import type { Run } from "./parts/run.ts";
 import { formatTable, isMissed, NOISE, type Row } from "./parts/table.ts";
+import { checkpoints } from "./rows/checkpoints.ts";
 import { list } from "./rows/list.ts";
 import { start } from "./rows/start.ts";
 import { streaming } from "./rows/streaming.ts";
@@ -41,7 +42,7 @@ await tidily(async () => {
       say(`  ${note}`);
     },
   };
-  for (const measure of [streaming, turns, start, list]) await measure(run);
+  for (const measure of [streaming, turns, start, list, checkpoints]) await measure(run);
 
   const machine = await describeMachine(run);
   const missed = rows.filter(isMissed).length;

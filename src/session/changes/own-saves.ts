@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { realpath, rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { type FileKind, type FileWithMode, oidOf } from "../../workspace/checkpoints/index.ts";
+import { type FileKind, oidOf, type TreeFile } from "../../workspace/checkpoints/index.ts";
 import { bytePath, ProjectDir } from "../../workspace/index.ts";
 import type { ProjectChanges } from "./project-changes.ts";
 
@@ -11,7 +11,7 @@ type Save = { readonly path: string; readonly before?: string | undefined };
 /** A larger file is not recorded. */
 const MAX_BYTES = 10 * 1024 ** 2;
 
-type Read = { readonly file: FileWithMode; readonly content: Buffer };
+type Read = { readonly file: TreeFile; readonly content: Buffer };
 
 /**
  * Records that a change which came while a turn ran is the user's: neither a list of Codex's changes nor

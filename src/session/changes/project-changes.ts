@@ -8,8 +8,8 @@ import {
   type Checkpoint,
   type CheckpointError,
   Checkpoints,
-  type FileWithMode,
   reversed,
+  type TreeFile,
 } from "../../workspace/checkpoints/index.ts";
 import {
   isRunningProcess,
@@ -171,7 +171,7 @@ export class ProjectChanges implements TurnHook {
   /** A checkpoint with these files in the place of its own. */
   async derive(
     commit: string,
-    changes: ReadonlyMap<string, FileWithMode | undefined>,
+    changes: ReadonlyMap<string, TreeFile | undefined>,
     contents: Iterable<Buffer>,
   ): Promise<Result<string, CheckpointError>> {
     const tree = await (await this.checkpoints.shadow()).treeName(commit);

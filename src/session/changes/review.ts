@@ -1,12 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { ActionParams, ActionResult } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
-import {
-  type Checkpoint,
-  type FileWithMode,
-  oidOf,
-  type TreeFile,
-} from "../../workspace/checkpoints/index.ts";
+import { type Checkpoint, oidOf, type TreeFile } from "../../workspace/checkpoints/index.ts";
 import { bytePath } from "../../workspace/index.ts";
 import type { Failure } from "../failure.ts";
 import type { ProjectChanges } from "./project-changes.ts";
@@ -29,7 +24,7 @@ export async function accept(
   if (!now.ok) return failed(now.error.message);
   const compared = await changes.compare(left, now.value.commit);
   if (!compared.ok) return failed(compared.error.message);
-  const accepted = new Map<string, FileWithMode | undefined>();
+  const accepted = new Map<string, TreeFile | undefined>();
   const contents: Buffer[] = [];
   for (const file of files) {
     const path = bytePath(file.path.slice(changes.root.length + 1));

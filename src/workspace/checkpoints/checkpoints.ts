@@ -9,20 +9,13 @@ import { BOUNDS, ScanFailure } from "./bounds.ts";
 import { type ChangeSet, compareCheckpoints, countLines, type LineCounts } from "./compare.ts";
 import { type CheckpointCommit, FastImport, type StoredCheckpoint } from "./fast-import.ts";
 import { ignoredPaths } from "./ignore-rules.ts";
-import { manifestOf, usualModes, withModes } from "./manifest.ts";
+import { type Around, changedManifest, manifestOf, usualModes } from "./manifest.ts";
 import { type PruneOptions, pruneCheckpoints } from "./prune.ts";
 import { type ScanOptions, scanProject } from "./scan.ts";
 import { type CachedScan, loadScan, saveScan } from "./scan-cache.ts";
 import type { Scan, ScannedFile } from "./scanned.ts";
 import { REFS, ShadowRepository } from "./shadow-repository.ts";
-import {
-  type FileWithMode,
-  isSameFile,
-  type Manifest,
-  manifestText,
-  type Recorded,
-  type TreeFile,
-} from "./tree.ts";
+import { isSameFile, manifestText, type Recorded, type TreeFile } from "./tree.ts";
 
 /** The project's files at one moment, kept in the shadow repository. */
 export type Checkpoint = StoredCheckpoint & Recorded;
@@ -160,21 +153,21 @@ export class Checkpoints {
   /**
    * Stores the files as they will be after a change to a project whose files are those of `base`. The
    * contents are those that no checkpoint has yet. A file without permissions keeps those it has, or
-   * gets the usual ones. Rejects with the signal's reason.
+   * gets the usual ones; `around` is what else changes. Rejects with the signal's reason.
    */
   async derive(
     base: StoredCheckpoint,
-    changes: ReadonlyMap<string, FileWithMode | undefined>,
+    changes: ReadonlyMap<string, TreeFile | undefined>,
     contents: Iterable<Buffer>,
     signal: AbortSignal,
-    changed: (manifest: Manifest) => Manifest = (manifest) => manifest,
+    around?: Around,
   ): Promise<Result<StoredCheckpoint, GitError>> {
     const shadow = await this.shadow();
     const before = await shadow.manifest(base.commit);
     if (!before.ok) return before;
     const importer = new FastImport(shadow, signal);
     for (const content of contents) await importer.blob(content);
-    const manifest = manifestText(changed(withModes(before.value, changes)));
+    const manifest = manifestText(changedManifest(before.value, changes, around));
     return importer.commit({ ...this.#named(), base, changes, manifest });
   }
 

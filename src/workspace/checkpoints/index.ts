@@ -17,9 +17,7 @@ export { oidOf, type StoredCheckpoint } from "./fast-import.ts";
 export type { ShadowRepository } from "./shadow-repository.ts";
 export {
   type FileKind,
-  type FileWithMode,
   isSameFile,
-  type Manifest,
   type Recorded,
   type TreeFile,
 } from "./tree.ts";

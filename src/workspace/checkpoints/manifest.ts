@@ -1,5 +1,5 @@
 import type { Scan } from "./scanned.ts";
-import type { FileWithMode, Manifest } from "./tree.ts";
+import type { Manifest, TreeFile } from "./tree.ts";
 
 /** What is known of a project besides the files that git can record. */
 export function manifestOf(scan: Scan, usual: Manifest["usual"]): Manifest {
@@ -20,10 +20,22 @@ export function manifestOf(scan: Scan, usual: Manifest["usual"]): Manifest {
   };
 }
 
-/** The manifest with the permissions of files that change. */
-export function withModes(
+/** What a change does besides writing files. */
+export type Around = {
+  /** Directories in which nothing is once it is done. */
+  readonly emptyDirs: readonly string[];
+  readonly removeDirs: readonly string[];
+  /** Permissions of directories that it makes. */
+  readonly dirModes: ReadonlyMap<string, number>;
+  /** Files among those that are written that the ignore rules hide. */
+  readonly ignored: ReadonlySet<string>;
+};
+
+/** The manifest after a change. */
+export function changedManifest(
   manifest: Manifest,
-  changes: ReadonlyMap<string, FileWithMode | undefined>,
+  changes: ReadonlyMap<string, TreeFile | undefined>,
+  around?: Around,
 ): Manifest {
   const { usual } = manifest;
   const modes = new Map(manifest.modes);
@@ -35,7 +47,14 @@ export function withModes(
     const isOfKind = ((mode & 0o100) !== 0) === isProgram;
     if (isOfKind && mode !== (isProgram ? usual.program : usual.file)) modes.set(path, mode);
   }
-  return { ...manifest, modes };
+  if (around === undefined) return { ...manifest, modes };
+  const dirModes = new Map([...manifest.dirModes, ...around.dirModes]);
+  for (const dir of around.removeDirs) dirModes.delete(dir);
+  const ignored = [...manifest.ignored, ...around.ignored].filter(
+    (path) => !changes.has(path) || changes.get(path) !== undefined,
+  );
+  const emptyDirs = [...around.emptyDirs];
+  return { ...manifest, modes, dirModes, emptyDirs, ignored: [...new Set(ignored)] };
 }
 
 /** The permissions that most files, programs and directories have: a matter of the user's umask. */

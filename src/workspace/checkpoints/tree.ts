@@ -3,15 +3,19 @@ import * as z from "zod";
 /** The kind of a recorded file, as git writes it: a file, one that can be run, or a link. */
 export type FileKind = "100644" | "100755" | "120000";
 
-/** A file as it is recorded: its kind, and the name of its content, which for a link is its target. */
-export type TreeFile = { readonly kind: FileKind; readonly oid: string };
-
-/** A file with its permissions, as 0o644, as far as they are known. */
-export type FileWithMode = TreeFile & { readonly mode?: number | undefined };
+/**
+ * A file as it is recorded: its kind, the name of its content, which for a link is its target, and its
+ * permissions, as 0o644, where they are known.
+ */
+export type TreeFile = {
+  readonly kind: FileKind;
+  readonly oid: string;
+  readonly mode?: number | undefined;
+};
 
 /** The files of a project at one moment, and what is around them. */
 export type Recorded = {
-  readonly files: ReadonlyMap<string, FileWithMode>;
+  readonly files: ReadonlyMap<string, TreeFile>;
   /** All directories, and those in which nothing is. */
   readonly dirs: ReadonlySet<string>;
   readonly emptyDirs: readonly string[];
@@ -22,7 +26,7 @@ export type Recorded = {
 /** Recorded files by their path from the project's root, as bytes (see byte-path.ts). */
 export type Tree = ReadonlyMap<string, TreeFile>;
 
-/** Whether both are the same file, or both are none. */
+/** Whether both are the same file, or both are none, whatever their permissions. */
 export function isSameFile(one: TreeFile | undefined, other: TreeFile | undefined): boolean {
   return one?.oid === other?.oid && one?.kind === other?.kind;
 }

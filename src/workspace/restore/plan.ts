@@ -3,7 +3,6 @@ import {
   type ChangeSet,
   type FileChange,
   type FileKind,
-  type FileWithMode,
   isSameFile,
   type Recorded,
   type ShadowRepository,
@@ -34,7 +33,7 @@ class Planner {
   readonly #current: Recorded;
   readonly #missed: ReadonlySet<string>;
   /** Files as they will be, where they change; undefined for those that go. */
-  readonly #planned = new Map<string, FileWithMode | undefined>();
+  readonly #planned = new Map<string, TreeFile | undefined>();
   /** Of a file that gets another name: where its content was. */
   readonly #sources = new Map<string, string>();
   readonly #conflicts = new Map<string, Conflict>();
@@ -61,8 +60,7 @@ class Planner {
       if (isSameFile(from, to) && from?.mode === to?.mode) continue;
       const needs = to === undefined ? targets.get(path) : undefined;
       const isWritten = needs !== undefined && this.#planned.get(needs) !== undefined;
-      const fileOf = (state: FileWithMode | undefined) =>
-        state && { kind: state.kind, oid: state.oid };
+      const fileOf = (state: TreeFile | undefined) => state && { kind: state.kind, oid: state.oid };
       const step: Step = { path, from: fileOf(from), to: fileOf(to), mode: to?.mode };
       steps.push(isWritten ? { ...step, needs } : step);
     }
@@ -74,11 +72,11 @@ class Planner {
     };
   }
 
-  #now(path: string): FileWithMode | undefined {
+  #now(path: string): TreeFile | undefined {
     return this.#planned.has(path) ? this.#planned.get(path) : this.#asItIs(path);
   }
 
-  #asItIs(path: string): FileWithMode | undefined {
+  #asItIs(path: string): TreeFile | undefined {
     const file = this.#current.files.get(path);
     return (
       file && { kind: file.kind, oid: file.oid, mode: file.kind === LINK ? undefined : file.mode }

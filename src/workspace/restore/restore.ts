@@ -13,7 +13,6 @@ import type {
 import { type Applied, applyPlan, settleDrafts } from "./apply.ts";
 import type { Conflict, Plan, Step } from "./change.ts";
 import { isRunningProcess, Journal, type JournalEntry, journalled } from "./journal.ts";
-import { manifestAfter } from "./manifest-after.ts";
 import { planChanges } from "./plan.ts";
 
 /** A change to the project's files. */
@@ -79,8 +78,11 @@ export class Restorer {
     const { before, plan } = planned.value;
     const changes = new Map(plan.steps.map(({ path, to, mode }) => [path, to && { ...to, mode }]));
     const after = await this.#checkpoints.derive(
-      ...([before, changes, plan.merged.values(), signal] as const),
-      (manifest) => manifestAfter(manifest, plan),
+      before,
+      changes,
+      plan.merged.values(),
+      signal,
+      plan,
     );
     if (!after.ok) return failed(after.error);
     const begun = await this.#journal.begin({
