@@ -204,6 +204,18 @@ describe("an undo", () => {
     expect(project.tree()).toMatchObject({ b: "644 a\nb\nc\nd\nmine\n" });
   });
 
+  it("takes permissions back that git does not record, and its redo brings them back", async () => {
+    const { project, back } = await turn({ a: "1\n", b: "2\n" }, (it) => {
+      it.act({ do: "chmod", path: "a", mode: 0o600 });
+      it.act({ do: "write", path: "b", text: "changed\n", mode: 0o640 });
+    });
+    const changed = project.tree();
+    const undone = await project.change(back);
+    expect(project.tree()).toEqual({ a: "644 1\n", b: "644 2\n" });
+    await project.change(await project.back(undone.before, undone.after));
+    expect(project.tree()).toEqual(changed);
+  });
+
   it("brings private directories and files back as such", async () => {
     const { project, back } = await turn({ a: "1" }, () => {});
     expect(back.files).toEqual([]);
