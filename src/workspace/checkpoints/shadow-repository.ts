@@ -134,6 +134,12 @@ export class ShadowRepository {
     return read.ok ? ok(parseBatch(read.value)) : read;
   }
 
+  /** Whether a checkpoint can still be read. */
+  async has(commit: string): Promise<boolean> {
+    const found = await this.run({ args: ["cat-file", "-e", `${commit}^{tree}`] });
+    return found.ok;
+  }
+
   /**
    * Whether a checkpoint has its name still: then it is there, whole, and stays for two hours
    * whatever happens (see prune.ts).
