@@ -2,9 +2,13 @@ import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execaSync } from "execa";
-import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { entriesOf, LookError, lookOutside, readPlainFile, statsAt } from "./look.ts";
 import { leaveOut } from "./programs.ts";
+
+// The subject must be loaded anew to get what is put in place here, and the next file's without it.
+vi.hoisted(() => vi.resetModules());
+afterAll(() => vi.resetModules());
 
 // Root looks at everything, whatever its mode.
 vi.mock("node:fs/promises", async (original) => {

@@ -6,9 +6,13 @@ import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execaSync } from "execa";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { newlyTrustedSince } from "./newly-trusted-paths.ts";
 import { inspectProject } from "./project-mounts.ts";
+
+// The subject must be loaded anew to get what is put in place here, and the next file's without it.
+vi.hoisted(() => vi.resetModules());
+afterAll(() => vi.resetModules());
 
 /** The call that fails, counted from 1, and how; 0 lets all succeed. */
 const fault = vi.hoisted(() => ({ at: 0, code: "EACCES", calls: 0 }));
@@ -109,6 +113,9 @@ beforeAll(async () => {
 });
 
 afterAll(() => rm(base, { recursive: true, force: true }));
+
+// Each question looks for git anew, in every directory of the path before the one that has it.
+beforeEach(() => void vi.stubEnv("PATH", `/usr/bin:${process.env["PATH"]}`));
 
 async function look(at: number, code: string) {
   Object.assign(fault, { at, code, calls: 0 });

@@ -11,6 +11,10 @@ import { inspectRepository } from "./repository/repository.ts";
 import { findSubmodules } from "./repository/submodules.ts";
 import { readIndex, snapshotRepository } from "./snapshot.ts";
 
+// The subject must be loaded anew to get what is put in place here, and the next file's without it.
+vi.hoisted(() => vi.resetModules());
+afterAll(() => vi.resetModules());
+
 /** The call that fails, counted from 1, and how; 0 lets all succeed. */
 const fault = vi.hoisted(() => ({ at: 0, code: "EACCES", calls: 0 }));
 
