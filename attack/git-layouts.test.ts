@@ -41,7 +41,9 @@ function spoils(name: string, tries: string, layout: Layout, between?: string): 
       } else await target.sh(inProject(between));
       await target.reopen();
       await target.sh(inProject(SPOIL));
-      return useGitIn(target);
+      const last = await useGitIn(target);
+      await target.close();
+      return last;
     },
     product: guardedLayout(layout),
     control: unguardedLayout(layout),
