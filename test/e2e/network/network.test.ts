@@ -64,10 +64,12 @@ describe("the network of the sandbox", SLOW, () => {
   it("lets no leftover process call the model once the turn is over", async () => {
     const { chat, model, place } = shared();
     // It waits for a word in one pipe and answers in another, so that nothing is looked for again.
-    const left = `read word < /tmp/go; ${POST} > /tmp/late 2>&1`;
+    const left = `echo > /tmp/ready; read word < /tmp/go; ${POST} > /tmp/late 2>&1`;
     const detached = `(setsid sh -c '${left.replaceAll("'", `'"'"'`)}' > /dev/null 2>&1 &)`;
+    // Before it has a session of its own, it would end with the command.
+    const wait = "read word < /tmp/ready";
     model.answerInTurn(
-      reply(exec(`mkfifo /tmp/go /tmp/late; ${detached}`)),
+      reply(exec(`mkfifo /tmp/ready /tmp/go /tmp/late; ${detached}; ${wait}`)),
       reply(message("Left one behind.")),
     );
     expect(await chat.ask("Leave a process behind.")).toEqual({ status: "completed" });
