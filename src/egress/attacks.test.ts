@@ -13,6 +13,7 @@ import {
   raw,
   sayHello,
   setUpEgress,
+  shareEgress,
 } from "../../test/support/egress.ts";
 
 const REFUSED = { error: { type: "codex_chat_refused", message: expect.stringMatching(/\S/) } };
@@ -32,6 +33,9 @@ function counting(): { reached: () => number; handler: Handler } {
 const HEAD = `POST ${MODEL_PATH} HTTP/1.1\r\nhost: x\r\n`;
 
 describe("the model's port refuses", () => {
+  const { reached, handler } = counting();
+  const egress = shareEgress(handler);
+
   it.each<[string, number, string]>([
     ["two different lengths", 400, `${HEAD}content-length: 2\r\ncontent-length: 3\r\n\r\n{}x`],
     ["the same length twice", 400, `${HEAD}content-length: 2\r\ncontent-length: 2\r\n\r\n{}`],
@@ -97,8 +101,7 @@ describe("the model's port refuses", () => {
     ["a path in capitals", 404, "POST /V1/RESPONSES HTTP/1.1\r\nhost: x\r\n\r\n"],
     ["another call", 404, "POST /v1/files HTTP/1.1\r\nhost: x\r\n\r\n"],
   ])("%s", async (_name, status, bytes) => {
-    const { reached, handler } = counting();
-    const { link } = await setUpEgress(handler);
+    const { link } = await egress();
     const answer = parseAnswer(await raw(link.modelPort, bytes));
     expect(answer).toEqual({ status, body: REFUSED });
     expect(reached()).toBe(0);
@@ -250,6 +253,8 @@ describe("the model's port serves", () => {
 });
 
 describe("the proxy's port refuses", () => {
+  const egress = shareEgress(sayHello);
+
   it.each<[string, number, string]>([
     ["a tunnel", 403, "CONNECT example.org:443 HTTP/1.1\r\n\r\n"],
     ["a tunnel to itself", 403, "CONNECT 127.0.0.1:22 HTTP/1.1\r\n\r\n"],
@@ -269,7 +274,7 @@ describe("the proxy's port refuses", () => {
     ],
     ["anything but HTTP", 400, "\x05\x01\x00 socks\r\n\r\n"],
   ])("%s", async (_name, status, bytes) => {
-    const { link } = await setUpEgress(sayHello);
+    const { link } = await egress();
     const answer = parseAnswer(await raw(link.proxyPort, bytes));
     expect(answer.status).toBe(status);
     expect(JSON.stringify(answer.body)).toContain("codex-chat: ");

@@ -11,7 +11,7 @@ import {
 } from "node:http";
 import { type AddressInfo, connect, type Server } from "node:net";
 import { fileURLToPath } from "node:url";
-import { expect, onTestFinished } from "vitest";
+import { afterAll, expect, onTestFinished } from "vitest";
 import { createEgress, type EgressLimits } from "../../src/egress/egress.ts";
 import type { EgressEvent } from "../../src/egress/events.ts";
 import type { TurnPass } from "../../src/egress/model/turn-gate.ts";
@@ -45,12 +45,15 @@ export type EgressOptions = {
   readonly checkBody?: (body: Buffer) => Result<Buffer, string>;
   /** False where the test itself begins its turns. */
   readonly turn?: boolean;
+  /** Is given what ends all three; by default they end with the test. */
+  readonly onEnd?: (end: () => Promise<void>) => void;
 };
 
-/** Starts all three; they end with the test. */
+/** Starts all three. */
 export async function setUpEgress(handler: Handler, options: EgressOptions = {}) {
+  const { onEnd = onTestFinished } = options;
   const upstream = createServer(handler);
-  const upstreamPort = await listen(upstream);
+  const upstreamPort = await listening(upstream);
   const events: EgressEvent[] = [];
   const logged: string[] = [];
   const egress = createEgress({
@@ -80,7 +83,7 @@ export async function setUpEgress(handler: Handler, options: EgressOptions = {})
   });
   if (!link.ok) throw new Error(link.error.message);
   const pass: TurnPass | undefined = options.turn === false ? undefined : egress.beginTurn();
-  onTestFinished(async () => {
+  onEnd(async () => {
     egress.close();
     if (relay.exitCode === null && relay.signalCode === null) await once(relay, "exit");
     upstream.closeAllConnections();
@@ -97,11 +100,31 @@ export function recordingLog(lines: string[]): Log {
   return { debug: write, info: write, warn: write, error: write };
 }
 
+/**
+ * The same for several tests of a file, begun by the first that asks: a relay costs as much as most
+ * tests. Call it where hooks are declared.
+ */
+export function shareEgress(handler: Handler): () => ReturnType<typeof setUpEgress> {
+  const ends: (() => Promise<void>)[] = [];
+  let shared: ReturnType<typeof setUpEgress> | undefined;
+  afterAll(async () => {
+    for (const end of ends) await end();
+  });
+  return () => {
+    shared ??= setUpEgress(handler, { onEnd: (end) => ends.push(end) });
+    return shared;
+  };
+}
+
 /** Listens on a free loopback port until the test ends. */
 export async function listen(server: Server, host = "127.0.0.1"): Promise<number> {
+  onTestFinished(() => void server.close());
+  return listening(server, host);
+}
+
+async function listening(server: Server, host = "127.0.0.1"): Promise<number> {
   server.listen(0, host);
   await once(server, "listening");
-  onTestFinished(() => void server.close());
   return (server.address() as AddressInfo).port;
 }
 
