@@ -18,7 +18,10 @@ export const MODEL_NAME = "gpt-5.5";
 export type PlaceOptions = {
   /** The project's directory name. */
   readonly name?: string;
-  /** Whether the project has a repository; by default it has. */
+  /**
+   * Whether the project has a repository; by default it has. Where a test has nothing to do with it,
+   * it goes without: the agent's own git costs as much as all else of a sandbox's start.
+   */
   readonly git?: boolean;
   /** By default the one that all tests share. */
   readonly engine?: {

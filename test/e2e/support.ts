@@ -8,7 +8,7 @@ import { afterAll, beforeEach, expect, vi } from "vitest";
 import * as z from "zod";
 import { type Neovim, type NeovimProgram, startNeovim } from "../support/neovim.ts";
 import { ScriptedModel } from "./model.ts";
-import { Place } from "./place.ts";
+import { Place, type PlaceOptions } from "./place.ts";
 
 export { Gate, until } from "./model.ts";
 export { Place, ScriptedModel };
@@ -310,14 +310,16 @@ export type Shared = {
 };
 
 /** Makes it before the first of the tests around and puts it away after the last. */
-export function share(
-  options: Omit<ConversationOptions, "place" | "model" | "cwd"> = {},
-): () => Shared {
+export function share({
+  git,
+  ...options
+}: Omit<ConversationOptions, "place" | "model" | "cwd"> &
+  Pick<PlaceOptions, "git"> = {}): () => Shared {
   let shared: Shared | undefined;
   const owned: AsyncDisposable[] = [];
   beforeEach(async () => {
     if (shared !== undefined) return;
-    const place = await Place.make();
+    const place = await Place.make(git === undefined ? {} : { git });
     owned.push(place);
     const model = await ScriptedModel.start();
     owned.push(model);

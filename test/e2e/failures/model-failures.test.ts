@@ -85,7 +85,10 @@ const cases: readonly Case[] = [
 const GOES_ON = ["401", "500", "a stream that is cut"];
 
 describe("a model's endpoint that fails", SLOW, () => {
-  const shared = share({ config: { limits: { silence_ms: 500, response_idle_ms: 2_000 } } });
+  const shared = share({
+    git: false,
+    config: { limits: { silence_ms: 500, response_idle_ms: 2_000 } },
+  });
   beforeEach(() => shared().chat.startAnew());
 
   /** Asks while the endpoint fails, and again by `retry` once it does not. */
@@ -123,7 +126,7 @@ describe("a model's endpoint that fails", SLOW, () => {
 });
 
 describe("a turn that takes more tokens than are allowed", SLOW, () => {
-  const shared = share({ config: { limits: { tokens_per_turn: 1_000_000 } } });
+  const shared = share({ git: false, config: { limits: { tokens_per_turn: 1_000_000 } } });
 
   it("ends with the name of the limit, and the next turn counts from zero", async () => {
     const { chat, model } = shared();
@@ -146,7 +149,7 @@ describe("a turn that takes more tokens than are allowed", SLOW, () => {
 
 describe("a model's endpoint that cannot be reached", SLOW, () => {
   it("is reported in the buffer, and a retry reaches it once it is up", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     const gone = await ScriptedModel.start();
     await gone[Symbol.asyncDispose]();
     await using chat = await Conversation.open({ place, model: gone });
@@ -163,7 +166,7 @@ describe("a model's endpoint that cannot be reached", SLOW, () => {
   });
 
   it("is reached through the configured proxy, like other hosts, with a password that stays outside", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     const company = await startCompanyProxy({ names: {} });
     await using chat = await Conversation.open({
       place,
@@ -189,7 +192,7 @@ describe("a model's endpoint that cannot be reached", SLOW, () => {
   });
 
   it("is not called without a key, and no sandbox is started", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using chat = await Conversation.open({
       place,
       model: { url: "https://api.openai.com/v1" },

@@ -11,7 +11,7 @@ const call = (changes: object) => `node -e '${FIND_CODEX}
     .then(async (answer) => console.log("status " + answer.status, await answer.text()));
 '`;
 
-const shared = share({ config: { model: "gpt-5.5" } });
+const shared = share({ git: false, config: { model: "gpt-5.5" } });
 
 describe("a command that calls the model itself", SLOW, () => {
   /** What the command has printed, in a turn of its own. */

@@ -83,7 +83,7 @@ async function threadOf(chat: Conversation): Promise<string> {
 }
 
 describe("a request that the endpoint refuses", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
   beforeEach(() => shared().chat.startAnew());
 
   // What each of them comes to is the same, as the next test shows.
@@ -158,7 +158,7 @@ describe("a request that the endpoint refuses", SLOW, () => {
 });
 
 describe("a conversation that is too long for the model", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
   const tooLong = httpError(400, "too long", {}, { code: "context_length_exceeded" });
   beforeEach(async () => {
     const { chat, model } = shared();

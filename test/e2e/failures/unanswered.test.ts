@@ -44,7 +44,7 @@ describe("a query without an answer, after a restart", SLOW, () => {
 
   it("is sent by <CR> if there was no key", async () => {
     const api_key_cmd = ["false"];
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await answering();
     await using first = await Conversation.open({ place, model, config: { api_key_cmd } });
     expect((await first.ask("Are you there?")).status).toBe("failed");
@@ -59,7 +59,7 @@ describe("a query without an answer, after a restart", SLOW, () => {
   });
 
   it("is sent by `retry` if Neovim was closed while the sandbox started", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await answering();
     await using first = await Conversation.open({
       place,
@@ -77,7 +77,7 @@ describe("a query without an answer, after a restart", SLOW, () => {
   });
 
   it("is not sent to Codex again if its thread already has it", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await answering();
     await using first = await Conversation.open({ place, model, config: { model: "gpt-unknown" } });
     model.answerInTurn(httpError(404, "no such model", {}, { code: "model_not_found" }));
@@ -90,7 +90,7 @@ describe("a query without an answer, after a restart", SLOW, () => {
   });
 
   it("does not exist if the user has stopped the answer", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await answering();
     await using first = await Conversation.open({ place, model });
     model.answerInTurn(reply(message("Half of it."), silence()));
@@ -131,7 +131,7 @@ describe("a query whose answer ended with host and editor", SLOW, () => {
   ];
 
   it("is recognized and can be sent again, after any partial answer", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     for (const [what, answer, until, after] of cases) {
       model.answer(() => answer);
@@ -161,7 +161,7 @@ describe("a query whose answer ended with host and editor", SLOW, () => {
 
 describe("a query that is sent while Neovim exits", SLOW, () => {
   it.each(neovims)("is in the file, and recognized as unanswered ($name)", async (program) => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     for (const _ of [1, 2, 3]) {
       await using first = await Conversation.open({ place, model, program });

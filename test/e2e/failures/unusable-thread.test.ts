@@ -56,7 +56,7 @@ const damages: Readonly<Record<string, (file: string) => void>> = {
 const names = Object.keys(damages);
 
 describe("a conversation whose thread Codex cannot read", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
   const paths = new Map<string, string>();
   beforeEach(async () => {
     const { chat, model } = shared();
@@ -183,7 +183,7 @@ function eachDatabase(home: string, damage: (file: string) => void): void {
 }
 
 describe("a conversation whose CODEX_HOME is damaged", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
 
   it.each(homes)("continues if its directory %s", async (_what, damage, needsHelp) => {
     const { chat, model } = shared();

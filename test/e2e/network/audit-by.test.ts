@@ -44,6 +44,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 
 describe("the audit log", SLOW, () => {
   const shared = share({
+    git: false,
     config: {
       approvals: "untrusted",
       model: "scripted",
@@ -141,7 +142,7 @@ describe("the audit log", SLOW, () => {
 });
 
 describe("the audit log of a turn that may ask for hosts", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
   beforeEach(() => shared().chat.startAnew());
 
   it("attributes the decision on a host that was asked about when the turn stopped to nobody", async () => {
@@ -182,7 +183,7 @@ it(
   "a question that is open when Neovim is killed is recorded in the audit log as nobody's decision",
   SLOW,
   async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({
       place,

@@ -21,7 +21,7 @@ describe("domains", SLOW, () => {
     site = await Site.start();
     owned.push(site);
     local = await startLocal(owned);
-    const place = await Place.make();
+    const place = await Place.make({ git: false });
     owned.push(place);
     const ca = join(place.project, "ca.pem");
     await writeFile(ca, site.authority);

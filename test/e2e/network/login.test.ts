@@ -26,7 +26,7 @@ function openChat(place: Place, model: ScriptedModel, service: ChatGptService) {
 
 describe("a ChatGPT login", SLOW, () => {
   it("is made from the editor, authorizes turns, and never appears inside, in the log or in messages", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using service = await ChatGptService.start();
     await using chat = await openChat(place, model, service);
@@ -89,7 +89,7 @@ describe("a ChatGPT login", SLOW, () => {
   });
 
   it("is renewed once when it is refused, and not again in a storm of refusals", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using service = await ChatGptService.start();
     await mkdir(join(place.state, "login"), { recursive: true, mode: 0o700 });

@@ -7,7 +7,7 @@ const PORT = `$(cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | sed -n 's|.*base_url
 const POST = `curl -sS -m 20 -w ' status %{http_code}' -H 'content-type: application/json' -d '{}' "http://127.0.0.1:${PORT}/v1/responses"`;
 
 describe("the network of the sandbox", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
   beforeEach(() => shared().chat.startAnew());
 
   it("refuses a host without a public name without asking, and reports it to the program and in the transcript", async () => {

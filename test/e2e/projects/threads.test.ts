@@ -50,7 +50,7 @@ async function reopen(chat: Conversation, list: string, path: string): Promise<v
 }
 
 describe("a conversation", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
   let thread = "";
   beforeEach(async () => {
     const { chat, model } = shared();

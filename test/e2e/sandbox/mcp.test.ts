@@ -71,7 +71,7 @@ async function publishUv(place: Place): Promise<void> {
 }
 
 it("each MCP server that fails to start is reported with a fix that works", SLOW, async () => {
-  await using place = await Place.make();
+  await using place = await Place.make({ git: false });
   await using model = await ScriptedModel.start();
   await publishUv(place);
   const http = await serveHttp();
@@ -191,7 +191,7 @@ it(
   "an MCP server that has to fetch its program asks the user, and starts once that is allowed",
   SLOW,
   async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using site = await Site.start();
     await publish(site, "hail-server", SERVER);

@@ -6,7 +6,7 @@ import { Conversation, Gate, Place, ScriptedModel, SLOW, until, WAIT } from "../
 
 describe("settings that change while the sandbox runs", SLOW, () => {
   it("take effect from the next turn, and invalid ones send nothing to the earlier endpoint", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using first = await ScriptedModel.start();
     await using second = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model: first });
@@ -47,7 +47,7 @@ describe("settings that change while the sandbox runs", SLOW, () => {
   });
 
   it("send no more queries to the earlier endpoint, even while a turn runs there", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using first = await ScriptedModel.start();
     await using second = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model: first });
@@ -86,7 +86,7 @@ describe("settings that change while the sandbox runs", SLOW, () => {
   });
 
   it("fix the problems as the messages about the key and the engine advise", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     const env = { OPENAI_API_KEY: "" };
     await using chat = await Conversation.open({ place, model, env, config: { auth: "key" } });

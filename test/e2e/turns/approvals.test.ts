@@ -5,7 +5,7 @@ import { applyPatch, exec, message, reply, silence } from "../../../src/offline/
 import { SLOW, share } from "../support.ts";
 
 describe("with approvals = untrusted", SLOW, () => {
-  const shared = share({ config: { approvals: "untrusted" } });
+  const shared = share({ git: false, config: { approvals: "untrusted" } });
   beforeEach(() => shared().chat.startAnew());
 
   it("runs a command once its question is accepted", async () => {

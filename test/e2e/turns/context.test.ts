@@ -8,7 +8,7 @@ const PNG =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
 describe("a mentioned file", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
   beforeEach(() => shared().chat.startAnew());
 
   it("is sent to the model, as text or picture, and is recognized in the document", async () => {

@@ -21,7 +21,7 @@ async function ask(
 }
 
 describe("the editor's state for Codex", SLOW, () => {
-  const shared = share({ config: { editor_tools: { quickfix: false } } });
+  const shared = share({ git: false, config: { editor_tools: { quickfix: false } } });
   beforeEach(async () => {
     const { chat, place } = shared();
     await writeFile(join(place.project, "add.lua"), "return 1\n");

@@ -40,7 +40,7 @@ async function forged(place: Place, chat: Conversation, times: number) {
 
 describe("a forged turn", SLOW, () => {
   it("after a goal's end gets no access to the model", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });
     await chat.ask("Hello.");
@@ -63,7 +63,7 @@ describe("a forged turn", SLOW, () => {
   });
 
   it("while a goal is pursued counts against the allowance that all its turns share", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({
       place,

@@ -3,7 +3,7 @@ import { functionCall, message, reply } from "../../../src/offline/reply.ts";
 import { type Conversation, SLOW, share, WAIT } from "../support.ts";
 
 describe("a goal", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
 
   it("is worked towards turn after turn, until it is reached", async () => {
     const { chat, model } = shared();

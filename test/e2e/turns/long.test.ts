@@ -32,7 +32,7 @@ const same = (text: string): string =>
 
 describe("a long conversation with the real Codex", { timeout: 60_000 + TURNS * 3000 }, () => {
   it("is exact in the file, after reopening, and in the requests of the resumed thread", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     model.answer((request) => {
       const n = request.userTexts().length;

@@ -31,7 +31,7 @@ const QUESTION = {
 };
 
 describe("a question of Codex's", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
   beforeEach(async () => {
     const { chat } = shared();
     await chat.startAnew();
@@ -193,6 +193,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 
 describe("an MCP server in the sandbox", SLOW, () => {
   const shared = share({
+    git: false,
     config: {
       model: "scripted",
       approvals: "on-request",

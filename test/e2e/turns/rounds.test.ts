@@ -32,7 +32,7 @@ async function threeTurns(chat: Conversation, model: ScriptedModel): Promise<voi
 }
 
 describe("a conversation whose text and file are changed during a turn", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
 
   it("ends with the complete answer, its thread and the other text", async () => {
     const { chat, model } = shared();
@@ -69,7 +69,7 @@ describe("a conversation whose text and file are changed during a turn", SLOW, (
 });
 
 describe("continuing from an earlier place", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
   beforeEach(async () => {
     const { chat, model } = shared();
     await chat.startAnew();
@@ -212,7 +212,7 @@ describe("continuing from an earlier place", SLOW, () => {
 });
 
 describe("a review", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
 
   it("runs as a turn, and its findings are in the quickfix list", async () => {
     const { chat, model, place } = shared();

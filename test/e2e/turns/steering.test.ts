@@ -3,7 +3,7 @@ import { exec, message, reply, silence } from "../../../src/offline/reply.ts";
 import { Gate, SLOW, share, until, WAIT } from "../support.ts";
 
 describe("while a turn runs", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
   beforeEach(() => shared().chat.startAnew());
 
   it("passes a sent query to the model within the same turn", async () => {
@@ -246,7 +246,7 @@ describe("while a turn runs", SLOW, () => {
 });
 
 describe("stopping while commands still run", SLOW, () => {
-  const shared = share({ config: { stop_commands: "ask" } });
+  const shared = share({ git: false, config: { stop_commands: "ask" } });
 
   it("asks, and ends them if the user agrees", async () => {
     const { chat, model, place } = shared();

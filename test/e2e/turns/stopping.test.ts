@@ -3,11 +3,11 @@ import { exec, message, reply, silence } from "../../../src/offline/reply.ts";
 import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "../support.ts";
 
 describe("stopping a turn", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
   beforeEach(() => shared().chat.startAnew());
 
   it("keeps back a query whose sandbox is still starting, and sends it with the next one", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });
     await chat.send("The first question.");

@@ -24,7 +24,7 @@ function withAgent(command: string): ModelScript {
 
 describe("a sub-agent that has to ask", SLOW, () => {
   // The fallback for a model that Codex does not know offers sub-agents.
-  const shared = share({ config: { approvals: "untrusted", model: "scripted" } });
+  const shared = share({ git: false, config: { approvals: "untrusted", model: "scripted" } });
   beforeEach(() => shared().chat.startAnew());
 
   it("asks in the conversation that it works for, which shows the command", async () => {
