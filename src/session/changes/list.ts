@@ -1,7 +1,7 @@
 import type { ActionParams, ActionResult } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { CheckpointError, FileChange } from "../../workspace/checkpoints/index.ts";
-import { shownPath } from "../../workspace/index.ts";
+import { bytePath, shownPath } from "../../workspace/index.ts";
 import type { Failure } from "../failure.ts";
 import { baselineSince } from "./baseline.ts";
 import { type ChatPlace, ownOf } from "./chat-place.ts";
@@ -20,7 +20,9 @@ export async function listChanges(
   since: Since,
 ): Promise<Result<Changes, Failure>> {
   const history = await changes.log.read();
-  const from = startOf(ownOf(history.turns, place), place.text, since);
+  const own = ownOf(history.turns, place);
+  const from =
+    since.since === "all" ? await firstKept(changes, own) : startOf(own, place.text, since);
   if (!from.ok) return from;
   const now = await nowOf(changes, history, since.quick);
   if (!now.ok) return failed(now.error.message);
@@ -60,7 +62,7 @@ export async function fileBefore(
 ): Promise<Result<ActionResult<"changes/file">, Failure>> {
   const tree = await (await checkpoints.shadow()).tree(left);
   if (!tree.ok) return failed(tree.error.message);
-  const inside = Buffer.from(path.slice(root.length + 1)).toString("latin1");
+  const inside = bytePath(path.slice(root.length + 1));
   const oid = tree.value.get(inside)?.oid;
   if (oid === undefined) return ok({});
   const content = (await versions.put([oid])).get(oid);
@@ -79,6 +81,24 @@ async function nowOf(
   return taken.ok ? ok(taken.value.commit) : taken;
 }
 
+const NO_TURN: Failure = {
+  kind: "nothing",
+  message: "Codex has done nothing in this conversation yet.",
+};
+
+/** The first turn whose checkpoint is still kept. */
+async function firstKept(
+  changes: ProjectChanges,
+  turns: readonly TurnRecord[],
+): Promise<Result<Start, Failure>> {
+  for (const turn of turns) {
+    if (!(await changes.has(turn.before))) continue;
+    const isWhole = turn === turns[0];
+    return ok({ turn, title: isWhole ? "of the conversation" : `since ${queryOf(turn)}` });
+  }
+  return err(NO_TURN);
+}
+
 type Start = { readonly turn: TurnRecord; readonly title: string };
 
 function startOf(
@@ -87,16 +107,13 @@ function startOf(
   { since, row }: Since,
 ): Result<Start, Failure> {
   const last = turns.findLast(({ before, after }) => after !== before) ?? turns.at(-1);
-  if (last === undefined)
-    return err({ kind: "nothing", message: "Codex has done nothing in this conversation yet." });
+  if (last === undefined) return err(NO_TURN);
   if (since === "turn") {
     const turn = (row === undefined ? undefined : turnAt(text, row, turns)) ?? last;
     return ok({ turn, title: `since ${queryOf(turn)}` });
   }
-  const number = since === "all" ? 1 : since;
-  const turn = turns[number - 1];
-  if (turn !== undefined)
-    return ok({ turn, title: since === "all" ? "of the conversation" : `since turn ${number}` });
+  const turn = turns[Number(since) - 1];
+  if (turn !== undefined) return ok({ turn, title: `since turn ${since}` });
   const count = turns.length === 1 ? "one turn" : `${turns.length} turns`;
   return err({ kind: "nothing", message: `The conversation has ${count} on record.` });
 }

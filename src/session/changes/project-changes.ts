@@ -51,6 +51,7 @@ export class ProjectChanges implements TurnHook {
   readonly comments: CommentStore;
   readonly versions: Versions;
   readonly root: string;
+  readonly #log: Log;
   readonly #running = new Map<string, Running>();
   readonly #compared = new Map<string, ChangeSet>();
   readonly #derived = new Map<string, string>();
@@ -62,6 +63,7 @@ export class ProjectChanges implements TurnHook {
   constructor(options: ProjectChangesOptions) {
     const { root, projectDir, env, foreign } = options;
     this.root = root;
+    this.#log = options.log;
     const dir = join(projectDir, "checkpoints");
     this.checkpoints = new Checkpoints({
       root,
@@ -137,13 +139,16 @@ export class ProjectChanges implements TurnHook {
     if (known !== undefined) return ok(known);
     const compared = await this.checkpoints.compare(one, other);
     if (!compared.ok) {
-      const shadow = await this.checkpoints.shadow();
-      const named = await Promise.all([shadow.treeName(one), shadow.treeName(other)]);
-      const isThere = named.every(({ ok: isNamed }) => isNamed);
+      const isThere = (await this.has(one)) && (await this.has(other));
       return failed(isThere ? compared.error.message : "the files of that time are no longer kept");
     }
     remember(this.#compared, key, compared.value);
     return compared;
+  }
+
+  /** Whether a checkpoint is still kept. */
+  async has(commit: string): Promise<boolean> {
+    return (await this.checkpoints.shadow()).has(commit);
   }
 
   /** A checkpoint with changes made to it, as far as they fit. */
@@ -206,9 +211,29 @@ export class ProjectChanges implements TurnHook {
     return before;
   }
 
+  /** Removes old checkpoints, once in a host's life and when nobody waits for it. */
+  #pruneLater(): void {
+    setTimeout(() => {
+      void this.#prune().catch((err: unknown) => this.#log.warn({ err }, "pruning failed"));
+    }, PRUNE_MS).unref();
+  }
+
+  async #prune(): Promise<void> {
+    const { turns } = await this.log.read();
+    const sinceMs = Date.now() - KEPT_MS;
+    const recent = turns.filter(({ beganMs }) => beganMs > sinceMs);
+    const keep = recent.flatMap(({ before, after }) =>
+      after === undefined ? [before] : [before, after],
+    );
+    await this.checkpoints.prune({ keep: new Set(keep) });
+  }
+
   async #warm(signal: AbortSignal, onProgress: (files: number) => void): Promise<Begun> {
     const taken = await this.checkpoints.take({ signal, onProgress });
-    if (taken.ok && !this.#isWarm) await this.#endCut(taken.value.commit);
+    if (taken.ok && !this.#isWarm) {
+      await this.#endCut(taken.value.commit);
+      this.#pruneLater();
+    }
     this.#isWarm ||= taken.ok;
     return taken;
   }
@@ -232,6 +257,11 @@ export class ProjectChanges implements TurnHook {
     return this.checkpoints.take({ signal: new AbortController().signal });
   }
 }
+
+/** How long after a host's first checkpoint old ones are removed. */
+const PRUNE_MS = 60_000;
+/** Checkpoints of turns within this time stay whatever they take. */
+const KEPT_MS = 24 * 3_600_000;
 
 /** How many results are kept; checkpoints never change, so none of them gets old. */
 const MAX_KEPT = 200;
