@@ -21,6 +21,11 @@ export type Told = {
   [N in NotificationName]: { readonly name: N; readonly params: NotificationParams<N> };
 }[NotificationName];
 
+/** The answer to an action. */
+export type ActionReply =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly message: string };
+
 /** Listens for the Neovims of a test. */
 export class TestHost implements AsyncDisposable {
   /** All that was told by every Neovim, in order. */
@@ -31,6 +36,8 @@ export class TestHost implements AsyncDisposable {
   readonly asked: CodexRequest[] = [];
   /** Has Codex answer what it is asked about threads. */
   codex: (request: CodexRequest) => Promise<CodexAnswer> = async () => ({ isTold: false });
+  /** Answers `action/run`; by default nothing does, and the test answers itself. */
+  action: ((name: string, params: Readonly<Record<string, unknown>>) => ActionReply) | undefined;
   /** Whether it never says that it has all of a text. */
   isBehind = false;
   readonly #sockets: Socket[] = [];
@@ -111,6 +118,9 @@ export class TestHost implements AsyncDisposable {
       if (name.startsWith("threads/")) continue;
       editor.onNotify(name, (params) => {
         this.told.push({ name, params } as Told);
+        const { action } = this;
+        if (name === "action/run" && "params" in params && action !== undefined)
+          void editor.call.action_answer(params.id, action(params.name, params.params));
         if (name === "chat/leave" && "buf" in params && !this.isBehind)
           void editor.call.chat_confirm(params.buf);
       });
