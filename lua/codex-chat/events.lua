@@ -18,6 +18,7 @@ M.names = {
   "ApprovalRequested",
   "ApprovalAnswered",
   "FilesChanged",
+  "ReviewChanged",
   "HostEnded",
 }
 

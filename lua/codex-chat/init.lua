@@ -118,6 +118,14 @@ function M.text(opts)
   return lines and table.concat(lines, "\n")
 end
 
+--- Calls `callback` with the text that a file had before Codex changed it, as far as you have not accepted
+--- the changes; with nil where there are none. Other plugins can show a diff against it.
+---@param path string absolute
+---@param callback fun(text?: string)
+function M.review_text(path, callback)
+  require("codex-chat.review.signs").reference(path, callback)
+end
+
 --- Calls `fn` at each event of this name, such as "TurnEnded"; "*" matches every event.
 --- :help codex-chat-events
 ---@param event codex-chat.EventName|"*"

@@ -54,6 +54,7 @@ local M = {}
 ---@field delayed function[] writes of the host that wait for the user's half-typed command
 ---@field last_win_view? table the view when it was last hidden
 ---@field looks? table<string, any> the window options before the user changed any by hand
+---@field unseen? integer files with changes that nobody has accepted
 ---@field winbar? string the winbar that the user's file type settings set
 ---@field hint? integer extmark with the empty prompt's hint
 ---@field hint_kind? string what the hint's words depend on

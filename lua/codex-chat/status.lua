@@ -47,6 +47,7 @@ function M.of(chat)
     or status.waiting ~= #chat.approvals
     or (status.elsewhere or 0) ~= elsewhere
     or status.path ~= chat.path
+    or status.unseen ~= chat.unseen
   then
     local state = chat.state
     status = {
@@ -63,6 +64,7 @@ function M.of(chat)
       queued = state.queued or 0,
       waiting = #chat.approvals,
       elsewhere = elsewhere > 0 and elsewhere or nil,
+      unseen = chat.unseen,
       elapsed = seconds,
       note = state.note,
     }

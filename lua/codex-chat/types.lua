@@ -15,6 +15,7 @@
 ---@field queued integer queries waiting for the next turn
 ---@field waiting integer questions waiting for the user
 ---@field elsewhere? integer questions waiting in other conversations
+---@field unseen? integer files with changes of Codex's that nobody has accepted; nil before the first turn
 ---@field elapsed? integer seconds since the running turn started
 ---@field note? string such as that the file is not saved
 
@@ -57,4 +58,5 @@
 ---| "ApprovalRequested" # { buf, id, title }
 ---| "ApprovalAnswered" # { buf, id, decision }
 ---| "FilesChanged" # { root } or { paths }
+---| "ReviewChanged" # { buf, root, paths }
 ---| "HostEnded" # { message }

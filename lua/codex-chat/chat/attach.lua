@@ -210,6 +210,7 @@ function M.attach(buf, project, text)
   require("codex-chat.chat.mksession").begin()
   require("codex-chat.ui.refresh").begin()
   require("codex-chat.tools").begin()
+  require("codex-chat.review.signs").begin()
   require("codex-chat.ui.statusline").forget()
   require("codex-chat.events").emit("Opened", about(chat))
   return chat

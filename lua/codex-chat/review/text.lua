@@ -62,13 +62,40 @@ function M.read(path)
   return require("codex-chat.disk.look").read(path, M.max_bytes)
 end
 
---- The file type that Neovim finds for a path, without running anything.
+--- The file type that Neovim finds for a path and a text, without setting it.
 ---@param path string
 ---@param lines string[]
 ---@return string
 function M.filetype(path, lines)
-  local ok, found = pcall(vim.filetype.match, { filename = path, contents = lines })
+  local ignored = vim.o.eventignore
+  vim.o.eventignore = "all"
+  -- Some of Neovim's detections need a buffer.
+  local buf = api.nvim_create_buf(false, true)
+  M.put(buf, vim.list_slice(lines, 1, 200))
+  local ok, found = pcall(vim.filetype.match, { filename = path, buf = buf })
+  api.nvim_buf_delete(buf, { force = true })
+  vim.o.eventignore = ignored
   return ok and found or ""
+end
+
+--- Has Neovim read a file of the project that the user has not asked for by name: without its modeline,
+--- and without file type plugins of the project.
+--- SECURITY: the agent wrote both.
+---@param buf integer of the file
+---@param filetype string that it will get
+---@param read fun()
+function M.read_quietly(buf, filetype, read)
+  local global = { scope = "global" }
+  local modeline = api.nvim_get_option_value("modeline", global)
+  api.nvim_set_option_value("modeline", false, global)
+  local ok, err = pcall(function()
+    require("codex-chat.outside.runtime").without_projects(filetype, read)
+  end)
+  api.nvim_set_option_value("modeline", modeline, global)
+  vim.bo[buf].modeline = modeline
+  if not ok then
+    error(err, 0)
+  end
 end
 
 --- A path below the project as the user sees it.
@@ -98,6 +125,22 @@ function M.scratch(name, lines, filetype)
   end
   vim.bo[buf].modifiable, vim.bo[buf].modeline = false, false
   return buf
+end
+
+--- Writes a buffer to its file, with the end of its last line as it was.
+---@param buf integer
+---@return boolean ok
+---@return string? err
+function M.write(buf)
+  local fix = vim.bo[buf].fixendofline
+  vim.bo[buf].fixendofline = false
+  local ok, err = pcall(api.nvim_buf_call, buf, function()
+    vim.cmd("silent update")
+  end)
+  if api.nvim_buf_is_valid(buf) then
+    vim.bo[buf].fixendofline = fix
+  end
+  return ok, err and (tostring(err):gsub("^.*Vim[^:]*:", "")) or nil
 end
 
 --- Replaces the text of a read-only buffer.
