@@ -54,6 +54,25 @@ do
     set_keymap(mode, "<Plug>(codex-chat-" .. name .. ")", "", opts)
   end
 end
+for name in
+  ("accept reject comment accept-file reject-file undo next prev send open close help"):gmatch(
+    "%S+"
+  )
+do
+  opts.desc = "codex-chat: review: " .. name
+  opts.callback = function()
+    require("codex-chat.commands.diff").plug(name)
+  end
+  set_keymap("n", "<Plug>(codex-chat-review-" .. name .. ")", "", opts)
+  set_keymap("x", "<Plug>(codex-chat-review-" .. name .. ")", "", opts)
+end
+for name, step in pairs({ next = 1, prev = -1 }) do
+  opts.desc = "codex-chat: go to a change that you have not accepted"
+  opts.callback = function()
+    require("codex-chat.review.signs").walk(step)
+  end
+  set_keymap("n", "<Plug>(codex-chat-unseen-" .. name .. ")", "", opts)
+end
 opts.desc, opts.callback = "codex-chat: put the whole buffer into the prompt", nil
 set_keymap("n", "<Plug>(codex-chat-send-buffer)", "<Cmd>%CodexChat send<CR>", opts)
 
@@ -128,6 +147,9 @@ vim.api.nvim_create_autocmd({ "BufEnter", "BufFilePost", "BufReadPost" }, {
   end,
 })
 local function find_all()
+  if vim.fn.bufexists("codex-chat://review") == 1 then
+    require("codex-chat.review.session").loaded()
+  end
   for _, buf in ipairs(vim.api.nvim_list_bufs()) do
     if may_be(vim.api.nvim_buf_get_name(buf)) then
       require("codex-chat.chat.adopt").all()

@@ -171,9 +171,28 @@ local subcommands = {
       end
     end,
   },
-  review = {
-    complete = { "uncommitted", "base", "commit" },
+  diff = {
+    complete = function()
+      return require("codex-chat.commands.diff").words
+    end,
     run = function(_, rest)
+      with_chat("codex-chat.commands.diff", "run", rest)
+    end,
+  },
+  review = {
+    range = true,
+    complete = function()
+      local decisions = require("codex-chat.commands.diff").decisions
+      return vim.list_extend({ "uncommitted", "base", "commit" }, decisions)
+    end,
+    run = function(args, rest)
+      local range = args.range > 0 and { args.line1, args.line2 } or nil
+      if require("codex-chat.commands.diff").decide(rest, range) then
+        return
+      elseif range then
+        say.error("a review by Codex takes no range.")
+        return
+      end
       with_chat("codex-chat.commands.review", "start", rest)
     end,
   },

@@ -6,6 +6,10 @@ local text = require("codex-chat.review.text")
 
 local api = vim.api
 
+--- Those of the last undo, for `:CodexChat diff conflicts`.
+---@type codex-chat.RestoreConflict[]
+M.last = {}
+
 ---@type table<string, integer> buffers with a version that was to come back, by the file's path
 local shown = {}
 
@@ -40,6 +44,7 @@ function M.show(undone)
   if #conflicts == 0 then
     return 0
   end
+  M.last = conflicts
   local chat = require("codex-chat.project").current_chat()
   local root = chat and chat.root or vim.uv.cwd()
   local items = {}

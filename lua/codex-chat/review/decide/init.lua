@@ -1,0 +1,362 @@
+--- Accepts and puts back: a hunk, lines, a file or everything.
+---
+--- Decisions run one after the other, each on what the one before has left, however fast the keys come.
+local M = {}
+
+local list = require("codex-chat.review.list")
+local request = require("codex-chat.host.request")
+local say = require("codex-chat.message")
+local state = require("codex-chat.review.state")
+local text = require("codex-chat.review.text")
+
+local api = vim.api
+
+--- Called after something was accepted or put back, or that was undone.
+---@type fun(review: codex-chat.Review, is_undone: boolean)
+M.decided = function() end
+
+--- A callback that ends its decision if it fails, so that the next one can run.
+---@param done fun()
+---@param fn function
+---@return function
+function M.guarded(done, fn)
+  return function(...)
+    local ok, err = pcall(fn, ...)
+    if not ok then
+      done()
+      error(err, 0)
+    end
+  end
+end
+
+--- Runs a decision when those before it are done.
+---@param review codex-chat.Review
+---@param run fun(done: fun())
+function M.enqueue(review, run)
+  local function next_one()
+    local first = review.queue[1]
+    if not first then
+      return
+    end
+    local function done()
+      if review.queue[1] == first then
+        table.remove(review.queue, 1)
+        if state.current == review then
+          next_one()
+        end
+      end
+    end
+    M.guarded(done, first)(done)
+  end
+  review.queue[#review.queue + 1] = run
+  if #review.queue == 1 then
+    next_one()
+  end
+end
+
+--- Goes on to what is left to decide: in this file from a line on, else in the next one.
+---@param review codex-chat.Review
+---@param found codex-chat.LineHunk[]
+---@param line integer
+---@param done fun()
+local function go_on(review, found, line, done)
+  for _, hunk in ipairs(found) do
+    if hunk.right[1] + math.max(hunk.right[2], 1) > line then
+      review.view.go_to(review, math.max(hunk.right[1], 1))
+      done()
+      return
+    end
+  end
+  if #found > 0 then
+    review.view.go_to(review, math.max(found[1].right[1], 1))
+    done()
+    return
+  end
+  local next_file = state.next_open(review)
+  if next_file then
+    review.view.show(review, next_file, "first", done)
+  else
+    say.info("nothing is left to decide. q closes the review.")
+    done()
+  end
+end
+
+--- The bytes on disk of a file whose buffer shows exactly them; nil after a message.
+---@param review codex-chat.Review
+---@param file codex-chat.ReviewFile
+---@return string?
+local function saved_bytes(review, file)
+  local buf = review.right_buf --[[@as integer]]
+  if vim.bo[buf].modified then
+    say.error(("%s has unsaved changes: `:w` saves them, then accept again."):format(file.name))
+    return nil
+  end
+  local bytes, err = require("codex-chat.disk.look").read(file.path, text.max_bytes)
+  if not bytes then
+    say.error(("nothing was accepted. %s."):format(err))
+  elseif
+    not vim.deep_equal(text.lines(bytes, text.form_of(buf)), review.view.right_lines(review))
+  then
+    say.error(("%s has changed on disk: `:checktime` reads it, then look again."):format(file.name))
+  else
+    return bytes
+  end
+end
+
+---@param review codex-chat.Review
+---@param files table[] of `changes/accept`
+---@param done fun()
+---@param after fun()
+local function accept(review, files, done, after)
+  request.run(
+    review.chat,
+    "changes/accept",
+    { left = review.left, files = files },
+    function(it, err)
+      if err then
+        say.error(err)
+        done()
+        return
+      end
+      review.left = it.left
+      after()
+      M.decided(review, false)
+    end
+  )
+end
+
+---@param review codex-chat.Review
+---@param step table
+local function remember(review, step)
+  review.steps[#review.steps + 1] = step
+end
+
+--- Whether single lines of a file can be decided on; else only the file as a whole can.
+---@param review codex-chat.Review
+---@param file codex-chat.ReviewFile
+---@return boolean
+local function has_lines(review, file)
+  return state.has_pair(review)
+    and file.change == "changed"
+    -- The end of the last line alone, or the kind of line ends, is no line.
+    and #review.view.hunks(review) > 0
+end
+
+---@param review codex-chat.Review
+---@return boolean
+local function is_conflict(review)
+  if review.files[1] and review.files[1].change == "conflict" then
+    say.info("take what you want with `do`; there is nothing to accept here.")
+    return true
+  end
+  return false
+end
+
+--- Accepts the hunk under the cursor, or the changed lines in a range.
+---@param review codex-chat.Review
+---@param range? integer[]
+function M.accept(review, range)
+  M.enqueue(review, function(done)
+    local file = review.view.file(review)
+    if is_conflict(review) then
+      done()
+    elseif not has_lines(review, file) then
+      M.accept_files(review, { file }, done)
+    else
+      local some = review.view.chosen(review, range)
+      local bytes = #some > 0 and saved_bytes(review, file)
+      if not bytes then
+        if #some == 0 then
+          say.info("there is no change here; ]c goes to the next one.")
+        end
+        done()
+        return
+      end
+      local line = some[1].right[1]
+      local entry = { path = file.path, hunks = some, sha256 = vim.fn.sha256(bytes) }
+      accept(review, { entry }, done, function()
+        remember(review, { kind = "accept", files = { file }, line = line })
+        review.view.refresh(review, function(found)
+          if #found == 0 then
+            file.done = "accepted"
+            review.view.count(review, file)
+            list.draw(review)
+          end
+          go_on(review, found, line, done)
+        end)
+      end)
+    end
+  end)
+end
+
+--- Accepts whole files.
+---@param review codex-chat.Review
+---@param files codex-chat.ReviewFile[]
+---@param done fun()
+function M.accept_files(review, files, done)
+  local paths = {}
+  for _, file in ipairs(files) do
+    local buf = require("codex-chat.registry").find_name(file.path)
+    if buf and api.nvim_buf_is_loaded(buf) and vim.bo[buf].modified then
+      say.error(("%s has unsaved changes: `:w` saves them, then accept again."):format(file.name))
+      done()
+      return
+    end
+    paths[#paths + 1] = { path = file.path }
+  end
+  accept(review, paths, done, function()
+    remember(review, { kind = "accept", files = files })
+    for _, file in ipairs(files) do
+      file.done = "accepted"
+    end
+    list.draw(review)
+    go_on(review, {}, 0, done)
+  end)
+end
+
+--- Puts lines back as they were, as one undo step of the buffer; false after a message.
+---@param review codex-chat.Review
+---@param some codex-chat.LineHunk[]
+---@return boolean
+local function put_back(review, some)
+  local buf = review.right_buf --[[@as integer]]
+  if not vim.bo[buf].modifiable or vim.bo[buf].readonly then
+    say.error("the buffer cannot be changed ('nomodifiable' or 'readonly').")
+    return false
+  end
+  local was_modified = vim.bo[buf].modified
+  local before = vim.fn.undotree(buf).seq_cur
+  for i = #some, 1, -1 do
+    local hunk = some[i]
+    local first = hunk.right[2] == 0 and hunk.right[1] or hunk.right[1] - 1
+    local lines = vim.list_slice(review.before, hunk.left[1], hunk.left[1] + hunk.left[2] - 1)
+    api.nvim_buf_set_lines(buf, first, first + hunk.right[2], false, lines)
+  end
+  local ok, err = true, nil
+  if not was_modified then
+    ok, err = text.write(buf)
+  end
+  if not ok then
+    say.error(("the lines are back in the buffer, but it was not written. %s"):format(err))
+  end
+  remember(review, {
+    kind = "lines",
+    files = { review.showing },
+    buf = buf,
+    before = before,
+    after = vim.fn.undotree(buf).seq_cur,
+    saves = not was_modified,
+    line = some[1].right[1],
+  })
+  return true
+end
+
+--- Puts the hunk under the cursor back as it was, or the changed lines in a range.
+---@param review codex-chat.Review
+---@param range? integer[]
+function M.reject(review, range)
+  M.enqueue(review, function(done)
+    local file = review.view.file(review)
+    if is_conflict(review) then
+      done()
+    elseif not has_lines(review, file) then
+      M.reject_files(review, { file }, done)
+    else
+      local some = review.view.chosen(review, range)
+      if #some == 0 then
+        say.info("there is no change here; ]c goes to the next one.")
+        done()
+        return
+      end
+      local line = some[1].right[1]
+      if not put_back(review, some) then
+        done()
+        return
+      end
+      review.view.refresh(review, function(found)
+        if #found == 0 then
+          file.done = "rejected"
+          review.view.count(review, file)
+          list.draw(review)
+        end
+        M.decided(review, false)
+        go_on(review, found, line, done)
+      end)
+    end
+  end)
+end
+
+--- Puts whole files back as they were.
+---@param review codex-chat.Review
+---@param files codex-chat.ReviewFile[]
+---@param done fun()
+function M.reject_files(review, files, done)
+  local paths = {}
+  for _, file in ipairs(files) do
+    local buf = require("codex-chat.registry").find_name(file.path)
+    if buf and api.nvim_buf_is_loaded(buf) and vim.bo[buf].modified then
+      say.error(("%s has unsaved changes: save or undo them first."):format(file.name))
+      done()
+      return
+    end
+    paths[#paths + 1] = file.path
+  end
+  local params = { left = review.left, paths = paths }
+  local function answered(undone, err)
+    if err then
+      say.error(err)
+      done()
+      return
+    end
+    local left = {}
+    for _, conflict in ipairs(undone.conflicts) do
+      left[conflict.path] = true
+    end
+    require("codex-chat.review.conflicts").show(undone)
+    remember(review, { kind = "files", files = files })
+    for _, file in ipairs(files) do
+      file.done = not left[file.path] and "rejected" or nil
+    end
+    M.decided(review, false)
+    list.draw(review)
+    go_on(review, {}, 0, done)
+  end
+  request.run(review.chat, "changes/reject", params, M.guarded(done, answered))
+end
+
+---@param review codex-chat.Review
+---@return codex-chat.ReviewFile[]
+local function undecided(review)
+  return vim.tbl_filter(function(file)
+    return not file.done
+  end, review.files)
+end
+
+--- Accepts or puts back files: the one that is shown or that the list's cursor is on, or all.
+---@param review codex-chat.Review
+---@param what "accept"|"reject"
+---@param which "file"|"all"
+function M.files(review, what, which)
+  M.enqueue(review, function(done)
+    local files = which == "all" and undecided(review) or { M.file_here(review) or review.showing }
+    if #files == 0 or is_conflict(review) then
+      done()
+    elseif what == "accept" then
+      M.accept_files(review, files, done)
+    else
+      M.reject_files(review, files, done)
+    end
+  end)
+end
+
+--- The file that the cursor is on: in the list, or in a window that shows several.
+---@param review codex-chat.Review
+---@return codex-chat.ReviewFile?
+function M.file_here(review)
+  if api.nvim_get_current_win() == review.list then
+    return list.file_here(review)
+  end
+  return review.view.file(review)
+end
+
+return M
