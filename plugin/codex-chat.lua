@@ -40,7 +40,7 @@ local normal = { "n" }
 local modes = { send = { "n", "i", "x" }, queue = { "n", "i" }, stop = { "n", "i" } }
 for name in
   (
-    "open toggle new send queue stop retry fork revert undo redo compact review model approvals plan goal threads "
+    "open toggle new send queue stop retry fork revert undo redo diff compact review model approvals plan goal threads "
     .. "search rename archive unarchive delete terminals diagnostics preview prompt status network commits mcp log "
     .. "login logout accept accept-session accept-project decline cancel answer question"
   ):gmatch("%S+")

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -13,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { itUnlessRoot } from "../../../test/support/root.ts";
 import { silentLog } from "../../log.ts";
 import type { ActionResult } from "../../nvim/index.ts";
 import { fileBefore, listChanges } from "./list.ts";
@@ -308,15 +310,23 @@ it("says that a turn's checkpoint is no longer kept", async () => {
   });
 });
 
-it("says once why a project's changes are not recorded", async () => {
+itUnlessRoot("says why a project's changes are not recorded", async () => {
   const own = project({ "a.txt": "one\n" });
-  execFileSync("chmod", ["0", join(own.root)]);
+  chmodSync(own.root, 0);
   const turn = { threadId: "t", path: own.place.path, queries: ["q"] };
   await own.changes.before(turn, signal);
   const told = await own.changes.after(turn);
-  execFileSync("chmod", ["700", join(own.root)]);
-  // Root may read everything.
+  chmodSync(own.root, 0o700);
   const text =
     "The files that Codex changes are not recorded here, so its changes cannot be taken back: the project cannot be read (EACCES).";
-  expect(told).toEqual(process.getuid?.() === 0 ? [] : [{ type: "note", text, once: true }]);
+  expect(told).toEqual([{ type: "note", text, once: true }]);
+});
+
+it("says nothing about a project that is gone", async () => {
+  const own = project({ "a.txt": "one\n" });
+  await own.turn(() => {});
+  const turn = { threadId: "t", path: own.place.path, queries: ["q"] };
+  await own.changes.before(turn, signal);
+  rmSync(own.root, { recursive: true });
+  expect(await own.changes.after(turn)).toEqual([]);
 });

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { ChatEvent } from "../../chat/index.ts";
 import type { Log } from "../../log.ts";
+import { statsAt } from "../../look.ts";
 import { ok, type Result } from "../../result.ts";
 import {
   type ChangeSet,
@@ -109,7 +110,11 @@ export class ProjectChanges implements TurnHook {
     const before = await running?.begun.catch(() => undefined);
     if (running === undefined || before === undefined) return [];
     const after = before.ok ? await this.#take() : before;
-    if (!after.ok) return [notRecorded(after.error)];
+    if (!after.ok) {
+      // Of a project that is gone, the turn's own failure tells more.
+      const isThere = (await statsAt(this.root).catch(() => null)) !== undefined;
+      return isThere ? [notRecorded(after.error)] : [];
+    }
     const { commit } = after.value;
     await this.log.end({ turn: running.turn, atMs: Date.now(), after: commit });
     return [];

@@ -18,6 +18,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { must, never, RecordedProject } from "../../../test/support/recorded-project.ts";
+import { itUnlessRoot } from "../../../test/support/root.ts";
 
 /** A project with these files. */
 function projectWith(
@@ -377,8 +378,19 @@ describe("a hostile tree", () => {
   });
 });
 
+it("begins anew where its repository was removed", async () => {
+  const project = projectWith({ a: "1" });
+  await project.take();
+  const { dir } = await project.checkpoints.shadow();
+  rmSync(dir, { recursive: true });
+  const one = await project.take();
+  writeFileSync(join(project.root, "a"), "2");
+  const other = await project.take();
+  expect((await project.compare(one, other)).files).toMatchObject([{ path: "a" }]);
+});
+
 describe("what cannot be read", () => {
-  it.runIf(process.geteuid?.() !== 0)("never counts as deleted", async () => {
+  itUnlessRoot("never counts as deleted", async () => {
     const project = projectWith({ a: "1", "d/b": "2", "e/c": "3" });
     const one = await project.take();
     chmodSync(join(project.root, "a"), 0o000);

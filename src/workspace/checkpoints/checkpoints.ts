@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "../../error-code.ts";
@@ -69,8 +70,12 @@ export class Checkpoints {
     this.#now = options.now ?? Date.now;
   }
 
-  /** The repository that they are kept in. */
+  /** The repository that they are kept in, which is made again if somebody has removed it. */
   shadow(): Promise<ShadowRepository> {
+    if (!existsSync(join(this.#options.dir, "HEAD"))) {
+      this.#shadow = undefined;
+      this.#cached = undefined;
+    }
     this.#shadow ??= ShadowRepository.open(this.#options.dir);
     return this.#shadow;
   }
