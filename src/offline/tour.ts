@@ -94,7 +94,7 @@ function explanation(): string {
 
 - The sandbox has no network. The model is reached through the host.
 - Your own \`.git\` is out of its reach. \`za\` opens a fold.
-- To undo the edit: \`rm ${FILE}\`
+- \`:CodexChat diff\` shows the edit, and \`:CodexChat undo\` takes it back.
 
 To talk to a real model, set \`OPENAI_API_KEY\` or name an endpoint of the Responses API:
 
