@@ -193,8 +193,10 @@ Drop this file.`);
     await review.diff();
     await write(review, "gC", "This one.");
     await nvim.type("Omine<Esc>");
-    await nvim.command("CodexChat review send").catch(() => {});
-    await expect.poll(() => nvim.messages()).toContain("has unsaved changes");
+    const refused = await nvim.command("CodexChat review send").catch(String);
+    await expect
+      .poll(async () => `${refused}${await nvim.messages()}`)
+      .toContain("has unsaved changes");
     expect(review.comments).toHaveLength(1);
     expect(review.chat.host.of("turn/send")).toEqual([]);
   });

@@ -55,6 +55,17 @@ describe.each(neovims)("a decision in a review on Neovim $name", (program) => {
     expect(review.names).toEqual([]);
   });
 
+  it("is undone where 'hidden' is off and another file has the window", async () => {
+    await using review = await Reviewed.open(
+      { program },
+      { "a.txt": { before: "1\n", now: "2\n" }, "b.txt": { before: "1\n", now: "2\n" } },
+    );
+    await review.nvim.command("set nohidden");
+    await review.diff();
+    await review.keys("gbgbgzgz");
+    expect([review.now("a.txt"), review.now("b.txt")]).toEqual(["2\n", "2\n"]);
+  });
+
   it("undoes an acceptance, and what was accepted shows again", async () => {
     await using review = await Reviewed.open(
       { program },

@@ -11,6 +11,12 @@ const text = (lines: readonly string[], hasEnd: boolean) =>
 /** Whole decisions, so that none of them waits for more keys. */
 const step = fc.constantFrom("gy", "gb", "gY", "gB", "]c", "[c", "]f", "gg", "G", "gz");
 
+/** What has failed once. */
+const EXAMPLES: [[string[], string[], boolean][], string[]][] = [
+  [[[[], [], false]], ["gb", "gb"]],
+  [[[["a"], ["c", "a"], false]], ["gb", "gB"]],
+];
+
 describe.each(neovims)("any sequence of decisions on Neovim $name", (program) => {
   it("is undone to the last byte", { timeout: 120_000 }, async () => {
     await fc.assert(
@@ -35,7 +41,7 @@ describe.each(neovims)("any sequence of decisions on Neovim $name", (program) =>
           }
         },
       ),
-      { numRuns: 8 },
+      { numRuns: 6, examples: EXAMPLES },
     );
   });
 });

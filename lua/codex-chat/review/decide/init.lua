@@ -152,6 +152,17 @@ local function is_conflict(review)
   return false
 end
 
+--- Whether a file is decided; then it says so. Deciding again would be a step whose undo brings back too
+--- much.
+---@param file codex-chat.ReviewFile
+---@return boolean
+local function is_decided(file)
+  if file.done then
+    say.info(("%s is decided; gz undoes the last decision."):format(file.name))
+  end
+  return file.done ~= nil
+end
+
 --- Accepts the hunk under the cursor, or the changed lines in a range.
 ---@param review codex-chat.Review
 ---@param range? integer[]
@@ -161,6 +172,10 @@ function M.accept(review, range)
     if is_conflict(review) then
       done()
     elseif not has_lines(review, file) then
+      if is_decided(file) then
+        done()
+        return
+      end
       M.accept_files(review, { file }, done)
     else
       local some = review.view.chosen(review, range)
@@ -225,7 +240,7 @@ local function put_back(review, some)
     return false
   end
   local was_modified = vim.bo[buf].modified
-  local before = vim.fn.undotree(buf).seq_cur
+  local before, lines_before = vim.fn.undotree(buf).seq_cur, review.view.right_lines(review)
   for i = #some, 1, -1 do
     local hunk = some[i]
     local first = hunk.right[2] == 0 and hunk.right[1] or hunk.right[1] - 1
@@ -245,6 +260,8 @@ local function put_back(review, some)
     buf = buf,
     before = before,
     after = vim.fn.undotree(buf).seq_cur,
+    lines_before = lines_before,
+    lines_after = review.view.right_lines(review),
     saves = not was_modified,
     line = some[1].right[1],
   })
@@ -260,6 +277,10 @@ function M.reject(review, range)
     if is_conflict(review) then
       done()
     elseif not has_lines(review, file) then
+      if is_decided(file) then
+        done()
+        return
+      end
       M.reject_files(review, { file }, done)
     else
       local some = review.view.chosen(review, range)
@@ -312,6 +333,7 @@ function M.reject_files(review, files, done)
     for _, conflict in ipairs(undone.conflicts) do
       left[conflict.path] = true
     end
+    require("codex-chat.host.reload").reload(paths)
     require("codex-chat.review.conflicts").show(undone)
     remember(review, { kind = "files", files = files })
     for _, file in ipairs(files) do
@@ -339,7 +361,7 @@ end
 function M.files(review, what, which)
   M.enqueue(review, function(done)
     local files = which == "all" and undecided(review) or { M.file_here(review) or review.showing }
-    if #files == 0 or is_conflict(review) then
+    if #files == 0 or is_conflict(review) or (which == "file" and is_decided(files[1])) then
       done()
     elseif what == "accept" then
       M.accept_files(review, files, done)

@@ -2,6 +2,7 @@
 local M = {}
 
 local decide = require("codex-chat.review.decide")
+local hunks = require("codex-chat.review.hunks")
 local list = require("codex-chat.review.list")
 local request = require("codex-chat.host.request")
 local say = require("codex-chat.message")
@@ -10,20 +11,48 @@ local text = require("codex-chat.review.text")
 
 local api = vim.api
 
---- Undoes lines that were put back, unless the user has changed the buffer since.
+--- The lines of a buffer; none for an empty file.
+---@param buf integer
+---@return string[]
+local function lines_of(buf)
+  local lines = api.nvim_buf_get_lines(buf, 0, -1, false)
+  return #lines == 1 and lines[1] == "" and {} or lines
+end
+
+--- Undoes lines that were put back, unless the user has changed the buffer since. A file that was read
+--- again meanwhile has another undo history, and may have the same lines.
 ---@param step table
 ---@return boolean
 local function undo_lines(step)
-  if not api.nvim_buf_is_loaded(step.buf) or vim.fn.undotree(step.buf).seq_cur ~= step.after then
+  local buf = step.buf
+  if not api.nvim_buf_is_valid(buf) then
+    say.error("the file is not open any more.")
+    return false
+  elseif not api.nvim_buf_is_loaded(buf) then
+    -- With 'nohidden' another file has taken its window.
+    text.read_quietly(buf, vim.bo[buf].filetype, function()
+      vim.fn.bufload(buf)
+    end)
+  end
+  if vim.fn.undotree(buf).seq_cur == step.after then
+    api.nvim_buf_call(buf, function()
+      vim.cmd(("silent undo %d"):format(step.before))
+    end)
+  elseif vim.deep_equal(lines_of(buf), step.lines_after) then
+    local found = hunks.diff(step.lines_before, step.lines_after)
+    for i = #found, 1, -1 do
+      local left, right = found[i].left, found[i].right
+      local first = right[2] == 0 and right[1] or right[1] - 1
+      local lines = vim.list_slice(step.lines_before, left[1], left[1] + left[2] - 1)
+      api.nvim_buf_set_lines(buf, first, first + right[2], false, lines)
+    end
+  else
     say.error("the buffer has changed since; `u` there undoes step by step.")
     return false
   end
-  api.nvim_buf_call(step.buf, function()
-    vim.cmd(("silent undo %d"):format(step.before))
-  end)
   local ok, err = true, nil
   if step.saves then
-    ok, err = text.write(step.buf)
+    ok, err = text.write(buf)
   end
   if not ok then
     say.error(("the buffer was not written. %s"):format(err))
@@ -77,6 +106,9 @@ function M.last(review)
           return
         end
         review.left = it.left or review.left
+        require("codex-chat.host.reload").reload(vim.tbl_map(function(file)
+          return file.path
+        end, step.files))
         over()
       end
       request.run(review.chat, name, {}, decide.guarded(done, answered))
