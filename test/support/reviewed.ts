@@ -89,7 +89,9 @@ export class Reviewed implements AsyncDisposable {
 
   /** Runs `:CodexChat diff` and waits until a file is shown. */
   async diff(words = ""): Promise<void> {
+    await this.nvim.lua("_G.review_before = require('codex-chat.review.state').current");
     await this.nvim.command(`CodexChat diff ${words}`);
+    await this.nvim.until("require('codex-chat.review.state').current ~= _G.review_before");
     await this.settled();
   }
 

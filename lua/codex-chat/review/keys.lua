@@ -121,11 +121,11 @@ end
 function M.lines()
   local lines = {}
   for _, key in ipairs(M.keys) do
-    lines[#lines + 1] = ("`%s`  %s"):format(key.lhs, key.desc)
+    lines[#lines + 1] = ("    %-12s %s"):format(key.lhs, key.desc)
   end
   vim.list_extend(lines, {
-    "`<CR>` open the file, or the line in it",
-    "`]c` `[c` `do` `dp` as in every diff",
+    "    <CR>         open the file, or the line in it",
+    "    ]c [c do dp  as in every diff",
   })
   return lines
 end

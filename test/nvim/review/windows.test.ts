@@ -283,6 +283,18 @@ describe.each(neovims)("a review on Neovim $name", (program) => {
     expect(await nvim.messages()).toContain("no review is open in this tab page");
   });
 
+  it("shows its keys", async () => {
+    await using review = await Reviewed.open({ program }, ONE);
+    await review.diff();
+    await review.nvim.command("1wincmd w");
+    await review.nvim.type("g?");
+    expect((await review.nvim.lines()).join("\n")).toMatch(
+      /gy +accept \(yes\)\n.*gY +accept the file/,
+    );
+    await review.nvim.type("q");
+    expect(await review.nvim.lua("return vim.fn.winnr('$')")).toBe(3);
+  });
+
   it("shows a file that vanishes meanwhile as one that is gone", async () => {
     await using review = await Reviewed.open(
       { program },
