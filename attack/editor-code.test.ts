@@ -122,7 +122,7 @@ group("editor-code", [
     control: async () => {
       const { marks } = await planted();
       const nvim = await bare("stopinsert");
-      await nvim.lua("pcall(require, 'codex-chat.host.reload')");
+      await nvim.lua("pcall(require, 'codex-chat.reload')");
       return told(marks.module, "a module");
     },
   },

@@ -164,7 +164,7 @@ function handlers.ui_notify(level, message)
 end
 
 function handlers.buf_reload(what)
-  require("codex-chat.host.reload").reload(what)
+  require("codex-chat.reload").reload(what)
   require("codex-chat.events").emit(
     "FilesChanged",
     what.root and { root = what.root } or { paths = what }

@@ -18,7 +18,7 @@ const ROOMS: readonly string[] = [
   // The machine: files, projects, programs.
   ...["disk", "project", "outside", "git"],
   // A conversation without a window.
-  ...["status", "host", "buffer"],
+  ...["status", "reload", "host", "buffer"],
   // What the user sees.
   ...["highlight", "ui", "approval"],
   // What goes into a query.

@@ -168,7 +168,7 @@ local function open(chat)
     require("codex-chat.status").set(chat, { phase = "failed", detail = err:match("^[^.]*") })
     return false, err
   end
-  require("codex-chat.host.reload").guard()
+  require("codex-chat.reload").guard()
   if chat.host == "none" and require("codex-chat.project.refusal").of(chat.root) then
     -- The host refuses it too, when something is sent; by then a query stands in the wrong place.
     say.warn(

@@ -6,7 +6,7 @@ local M = {}
 
 local api = vim.api
 
---- The largest file that is shown, as for a reload (host/reload.lua).
+--- The largest file that is shown, as for a reload (reload/init.lua).
 M.max_bytes = 20 * 1024 * 1024
 
 ---@class (exact) codex-chat.TextForm how a file's bytes stand for its lines

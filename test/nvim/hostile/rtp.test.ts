@@ -119,7 +119,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
        vim.treesitter.get_string_parser(table.concat(..., "\\n"), "markdown"):parse(true)
        vim.bo.filetype = "codexchat"
        vim.bo.syntax = "git"
-       pcall(require, "codex-chat.host.reload")
+       pcall(require, "codex-chat.reload")
        pcall(vim.fn.setreg, "+", "x")`,
       ANSWER,
     );
@@ -130,7 +130,7 @@ describe.each(neovims)("a project on 'runtimepath' and 'packpath', on Neovim $na
       "pack/a/start/b/ftplugin/codexchat.vim",
       "indent/codexchat.vim",
       "syntax/git.vim",
-      "lua/codex-chat/host/reload.lua",
+      "lua/codex-chat/reload/init.lua",
       "lua/vim/treesitter/languagetree.lua",
       "autoload/provider/clipboard.vim",
     ])
@@ -319,7 +319,7 @@ describe.each(neovims)("the plugin's modules on Neovim $name", (program) => {
       program,
       args: ["--cmd", "lua vim.loader.enable() require('codex-chat')"],
     });
-    await nvim.lua("require('codex-chat.host.reload'); require('codex-chat').chats()");
+    await nvim.lua("require('codex-chat.reload'); require('codex-chat').chats()");
     await nvim.command("checkhealth codex-chat");
     expect((await nvim.lines()).join("\n")).toContain("The configuration is valid.");
     expect(await planted.ran()).toEqual([]);

@@ -66,7 +66,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
     const path = join(nvim.cwd, "a.txt");
     await writeFile(path, "small\n");
     await nvim.command(`wincmd p | edit ${path}`);
-    const reload = `require("codex-chat.host.reload").reload({ root = ... })
+    const reload = `require("codex-chat.reload").reload({ root = ... })
       return vim.api.nvim_buf_get_offset(0, vim.api.nvim_buf_line_count(0))`;
     await truncate(path, 30 * 1024 * 1024);
     expect(await nvim.lua(reload, nvim.cwd)).toBe(6);

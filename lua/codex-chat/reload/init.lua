@@ -160,7 +160,7 @@ end
 --- Protects the reloads that Neovim makes by itself with 'autoread', as when it gets the focus, in
 --- projects that have a conversation. A file that the user opens by `:edit` works as always.
 function M.guard()
-  local group = api.nvim_create_augroup("codex-chat.host.reload", {})
+  local group = api.nvim_create_augroup("codex-chat.reload", {})
   for _, buf in ipairs(api.nvim_list_bufs()) do
     loaded[buf] = api.nvim_buf_is_loaded(buf) or nil
   end
