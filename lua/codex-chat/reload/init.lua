@@ -1,15 +1,16 @@
---- Reloads files that the agent has changed, if the user loses nothing by it, and only as text.
+--- Takes files that the agent has changed into their buffers, if the user loses nothing by it, and only
+--- as text.
 local M = {}
+
+local base = require("codex-chat.reload.base")
+local calm = require("codex-chat.reload.calm")
+local hush = require("codex-chat.reload.hush")
 
 local api = vim.api
 
 --- Buffers that are loaded: reading one of them again is a reload.
 ---@type table<integer, true>
 local loaded = {}
---- Ends the protection of the reload that is under way.
----@type fun()?
-local restore
-
 ---@param name string
 ---@param path string a file, or a directory with all below it
 ---@return boolean
@@ -29,30 +30,6 @@ local function is_in(name, paths)
   return vim.iter(paths):any(function(path)
     return is_at(name, path) or is_at(real, path)
   end)
-end
-
---- Keeps text that is read into the buffer from doing anything.
----
---- SECURITY: the agent wrote the file, and perhaps an `.editorconfig` and, if the project is on
---- 'runtimepath', ftplugins. Reading a file again obeys its modeline, the `.editorconfig` and, since the
---- filetype is detected again, the ftplugins.
----@param buf integer
----@return fun() restore
-local function hush(buf)
-  local bo, b = vim.bo[buf], vim.b[buf]
-  local modeline, filetype, editorconfig = bo.modeline, bo.filetype, b.editorconfig
-  local ignored = vim.o.eventignore
-  bo.modeline, b.editorconfig = false, false
-  vim.opt.eventignore:append("FileType")
-  return function()
-    if api.nvim_buf_is_valid(buf) then
-      if bo.filetype ~= filetype then
-        bo.filetype = filetype
-      end
-      bo.modeline, b.editorconfig = modeline, editorconfig
-    end
-    vim.o.eventignore = ignored
-  end
 end
 
 --- The largest file that is reloaded, the most times that a file may have grown, and a size that always
@@ -92,19 +69,21 @@ local function may_load(buf)
   return false
 end
 
+--- Has Neovim read the file, with all that this costs: marks, and language servers that start over. Where
+--- its text cannot be decoded here for certain (content.lua says when), nothing else is right.
 ---@param buf integer
-local function reload(buf)
+local function read_whole(buf)
   local views = {}
   for _, win in ipairs(vim.fn.win_findbuf(buf)) do
     views[win] = api.nvim_win_call(win, vim.fn.winsaveview)
   end
-  local autoread = api.nvim_get_option_value("autoread", { scope = "global" })
-  restore = hush(buf)
+  local autoread = vim.bo[buf].autoread
+  hush.begin(buf)
   vim.bo[buf].autoread = true
   pcall(vim.cmd, ("silent! checktime %d"):format(buf))
-  M.finish()
-  if api.nvim_buf_is_valid(buf) and not autoread then
-    vim.cmd(("call setbufvar(%d, '&autoread', &g:autoread)"):format(buf))
+  hush.finish()
+  if api.nvim_buf_is_valid(buf) then
+    vim.bo[buf].autoread = autoread
   end
   for win, view in pairs(views) do
     if api.nvim_win_is_valid(win) and api.nvim_win_get_buf(win) == buf then
@@ -115,16 +94,58 @@ local function reload(buf)
   end
 end
 
---- Ends the protection: a reload is over, or there was none.
-function M.finish()
-  local finish = restore
-  restore = nil
-  if finish then
-    finish()
+--- Takes the file's text into an unmodified buffer.
+---@param buf integer
+local function take(buf)
+  local edit = require("codex-chat.reload.edit")
+  -- The agent may write again while this reads.
+  for _ = 1, 3 do
+    local content, unclear = require("codex-chat.reload.content").read(buf, max_bytes)
+    if not content then
+      if unclear then
+        read_whole(buf)
+      end
+      base.touched(buf)
+      return
+    end
+    edit.break_undo(buf)
+    local old = api.nvim_buf_get_lines(buf, 0, -1, false)
+    local changed = edit.apply(buf, old, content.lines)
+    local _, after = require("codex-chat.reload.in_sync").take(buf, content, #changed > 0)
+    if not api.nvim_buf_is_loaded(buf) then
+      return
+    end
+    edit.break_undo(buf)
+    base.set(buf, content)
+    require("codex-chat.reload.flash").show(buf, changed)
+    if after == content.stamp then
+      return
+    end
   end
 end
 
---- Reloads loaded, unmodified buffers of files that changed on disk.
+---@param buf integer
+local function check(buf)
+  if
+    not api.nvim_buf_is_loaded(buf)
+    or vim.bo[buf].buftype ~= ""
+    or not may_load(buf)
+    or base.is_synced(buf, require("codex-chat.reload.content").stamp(api.nvim_buf_get_name(buf)))
+  then
+    return
+  end
+  if vim.bo[buf].modified then
+    return
+  end
+  local ok, err = pcall(take, buf)
+  if not ok then
+    require("codex-chat.message").error(
+      ("%s could not be reloaded: %s"):format(vim.fs.basename(api.nvim_buf_get_name(buf)), err)
+    )
+  end
+end
+
+--- Takes changed files into their buffers, now or when the user is not in the middle of a command there.
 ---@param what string[]|codex-chat.ReloadRoot paths, or the directory below which anything may have changed
 function M.reload(what)
   local paths = what.root and { what.root } or what --[[@as string[] ]]
@@ -132,29 +153,35 @@ function M.reload(what)
     if
       api.nvim_buf_is_loaded(buf)
       and vim.bo[buf].buftype == ""
-      and not vim.bo[buf].modified
       and is_in(api.nvim_buf_get_name(buf), paths)
-      and may_load(buf)
     then
-      reload(buf)
+      calm.run("check " .. buf, function()
+        return calm.may_edit(buf)
+      end, function()
+        check(buf)
+      end)
     end
   end
 end
 
----@param event { buf: integer, file: string }
-local function before_read(event)
-  if restore or not loaded[event.buf] then
-    return
-  end
-  local roots = vim.tbl_map(function(chat)
+---@return string[]
+local function roots()
+  return vim.tbl_map(function(chat)
     return chat.root
   end, require("codex-chat.registry").all())
-  if not is_in(api.nvim_buf_get_name(event.buf), roots) then
+end
+
+---@param event { buf: integer, file: string }
+local function before_read(event)
+  if hush.is_on() or not loaded[event.buf] then
     return
   end
-  restore = hush(event.buf)
+  if not is_in(api.nvim_buf_get_name(event.buf), roots()) then
+    return
+  end
+  hush.begin(event.buf)
   -- A reload that fails ends without an event.
-  vim.schedule(M.finish)
+  vim.schedule(hush.finish)
 end
 
 --- Protects the reloads that Neovim makes by itself with 'autoread', as when it gets the focus, in
@@ -164,20 +191,25 @@ function M.guard()
   for _, buf in ipairs(api.nvim_list_bufs()) do
     loaded[buf] = api.nvim_buf_is_loaded(buf) or nil
   end
-  api.nvim_create_autocmd("BufReadPost", {
-    group = group,
-    callback = function(event)
-      loaded[event.buf] = true
-    end,
-  })
-  api.nvim_create_autocmd({ "BufUnload", "BufWipeout" }, {
-    group = group,
-    callback = function(event)
-      loaded[event.buf] = nil
-    end,
-  })
-  api.nvim_create_autocmd("BufReadPre", { group = group, callback = before_read })
-  api.nvim_create_autocmd("FileChangedShellPost", { group = group, callback = M.finish })
+  local function on(event, callback)
+    api.nvim_create_autocmd(event, { group = group, callback = callback })
+  end
+  on({ "BufReadPost", "BufNewFile" }, function(event)
+    loaded[event.buf] = true
+    base.touched(event.buf)
+  end)
+  on({ "BufUnload", "BufWipeout" }, function(event)
+    loaded[event.buf] = nil
+    base.forget(event.buf)
+  end)
+  on("BufWritePost", function(event)
+    base.touched(event.buf)
+  end)
+  on("BufModifiedSet", function(event)
+    base.modified_changed(event.buf)
+  end)
+  on("BufReadPre", before_read)
+  on("FileChangedShellPost", hush.finish)
   M.guard = function() end
 end
 
