@@ -7,8 +7,17 @@ local say = require("codex-chat.message")
 
 local api = vim.api
 
---- Goes to the next question, in whichever conversation it is.
+--- Goes to the next question, in whichever conversation it is, or asks about a file that changed while its
+--- buffer has unsaved changes.
 function M.go()
+  local conflict = require("codex-chat.reload.conflict")
+  local buf = conflict.next()
+  if
+    buf and (buf == api.nvim_get_current_buf() or not require("codex-chat.ui.waiting").all()[1])
+  then
+    require("codex-chat.reload.choose").ask(buf)
+    return
+  end
   local chat = registry.get(0)
   if not chat or #chat.approvals == 0 then
     local first = require("codex-chat.ui.waiting").all()[1]

@@ -26,6 +26,21 @@ function M.is_synced(buf, stamp)
   return base ~= nil and stamp ~= nil and base.stamp == stamp and base.is_settled == true
 end
 
+--- Whether the file of the buffer has been seen.
+---@param buf integer
+---@return boolean
+function M.is_known(buf)
+  return bases[buf] ~= nil and bases[buf].stamp ~= nil
+end
+
+--- Whether the file seems to be the one that the buffer was in sync with last.
+---@param buf integer
+---@return boolean
+function M.is_unchanged(buf)
+  local stamp = require("codex-chat.reload.content").stamp(api.nvim_buf_get_name(buf))
+  return M.is_known(buf) and bases[buf].stamp == stamp
+end
+
 --- The text of the buffer when it was in sync, where that is known.
 ---@param buf integer
 ---@return string[]?

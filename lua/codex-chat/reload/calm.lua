@@ -16,7 +16,7 @@ local group
 function M.is_idle()
   return api.nvim_get_mode().mode == "n"
     and vim.fn.getcmdwintype() == ""
-    and vim.fn.state("omSx") == ""
+    and vim.fn.state("omS") == ""
 end
 
 --- Whether text of the buffer may change: another one is current, or the user is idle.

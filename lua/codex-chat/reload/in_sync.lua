@@ -75,11 +75,25 @@ end
 ---@param buf integer
 local function check_time(buf)
   local autoread = vim.bo[buf].autoread
-  local undoreload = vim.o.undoreload
+  local group = api.nvim_create_augroup(group_name, {})
+  -- Within another autocommand, or with 'eventignore', nothing could break the reload off.
+  local is_heard = false
+  api.nvim_create_autocmd("OptionSet", {
+    group = group,
+    pattern = "autoread",
+    callback = function()
+      is_heard = true
+    end,
+  })
   vim.bo[buf].autoread = true
+  if not is_heard then
+    api.nvim_del_augroup_by_id(group)
+    vim.bo[buf].autoread = autoread
+    return
+  end
+  local undoreload = vim.o.undoreload
   -- No undo step for the whole text, and no undo history from the undo file.
   vim.o.undoreload, vim.bo[buf].undofile = 0, false
-  local group = api.nvim_create_augroup(group_name, {})
   api.nvim_create_autocmd("BufReadPost", {
     group = group,
     buffer = buf,
@@ -115,9 +129,9 @@ local function has_writer(buf)
 end
 
 --- Marks all earlier states in the undo history as not being in the file, as writing does: `:write` with
---- a BufWriteCmd that writes nothing.
+--- a BufWriteCmd that writes nothing. The buffer is not modified after that.
 ---@param buf integer
-local function mark_undo(buf)
+function M.mark_undo(buf)
   if not vim.o.write or has_writer(buf) then
     return
   end
@@ -134,13 +148,16 @@ local function mark_undo(buf)
   pcall(api.nvim_del_autocmd, id)
 end
 
+---@class (exact) codex-chat.Synced
+---@field is_read boolean whether Neovim has read the file; not if it knew the file's time already
+---@field is_quiet boolean whether nobody heard of it
+---@field stamp? string the file's after that
+
 --- Takes the buffer as being in sync with its file.
 ---@param buf integer
 ---@param content codex-chat.Content what the file holds; the buffer has its lines
----@param edited boolean whether the buffer had others before
----@return boolean read whether Neovim has read the file; not if it knew the file's time already
----@return string? stamp the file's after that
-function M.take(buf, content, edited)
+---@return codex-chat.Synced
+function M.take(buf, content)
   local bo = vim.bo[buf]
   for _, name in ipairs({ "fileencoding", "bomb", "fileformat", "endofline" }) do
     if bo[name] ~= content[name] then
@@ -148,6 +165,7 @@ function M.take(buf, content, edited)
     end
   end
   bo.modified = false
+  require("codex-chat.reload.write_once").disarm(buf)
   local views = {}
   for _, win in ipairs(vim.fn.win_findbuf(buf)) do
     views[win] = api.nvim_win_call(win, vim.fn.winsaveview)
@@ -168,7 +186,7 @@ function M.take(buf, content, edited)
   end
   current = nil
   if not api.nvim_buf_is_loaded(buf) then
-    return false, nil
+    return { is_read = it.is_read == true, is_quiet = it.is_same == true }
   end
   local stamp = stamp_of(api.nvim_buf_get_name(buf))
   for win, view in pairs(views) do
@@ -178,11 +196,8 @@ function M.take(buf, content, edited)
       end)
     end
   end
-  if edited then
-    mark_undo(buf)
-  end
   bo.modified = false
-  return it.is_read == true, stamp
+  return { is_read = it.is_read == true, is_quiet = it.is_same == true, stamp = stamp }
 end
 
 return M

@@ -4,7 +4,10 @@ local M = {}
 
 local base = require("codex-chat.reload.base")
 local calm = require("codex-chat.reload.calm")
+local conflict = require("codex-chat.reload.conflict")
+local gone = require("codex-chat.reload.gone")
 local hush = require("codex-chat.reload.hush")
+local write_once = require("codex-chat.reload.write_once")
 
 local api = vim.api
 
@@ -35,6 +38,9 @@ end
 --- The largest file that is reloaded, the most times that a file may have grown, and a size that always
 --- counts as small.
 local max_bytes, max_growth, small_bytes = 20 * 1024 * 1024, 10, 1024 * 1024
+
+--- How long an empty file may be about to be written.
+local settle_ms = 100
 
 ---@type table<string, true> files that are too large, of which the user knows
 local warned = {}
@@ -108,19 +114,60 @@ local function take(buf)
       base.touched(buf)
       return
     end
+    if #content.lines == 0 and not content.is_settled then
+      -- Most programs empty a file before they write it. An empty buffer would have lost every mark.
+      vim.defer_fn(function()
+        if api.nvim_buf_is_loaded(buf) then
+          M.reload({ api.nvim_buf_get_name(buf) })
+        end
+      end, settle_ms)
+      return
+    end
     edit.break_undo(buf)
     local old = api.nvim_buf_get_lines(buf, 0, -1, false)
     local changed = edit.apply(buf, old, content.lines)
-    local _, after = require("codex-chat.reload.in_sync").take(buf, content, #changed > 0)
+    local in_sync = require("codex-chat.reload.in_sync")
+    local synced = in_sync.take(buf, content)
+    if #changed > 0 and api.nvim_buf_is_loaded(buf) then
+      in_sync.mark_undo(buf)
+    end
     if not api.nvim_buf_is_loaded(buf) then
       return
     end
     edit.break_undo(buf)
     base.set(buf, content)
     require("codex-chat.reload.flash").show(buf, changed)
-    if after == content.stamp then
+    if not synced.is_read and #changed > 0 then
+      write_once.arm(buf, content.stamp)
+    end
+    if synced.stamp == content.stamp then
       return
     end
+  end
+end
+
+--- Looks at the file of a modified buffer, which stays as it is.
+---@param buf integer
+local function compare(buf)
+  if base.is_unchanged(buf) then
+    -- It may have become modified in the background, without an event.
+    base.modified_changed(buf)
+    return
+  end
+  local content = require("codex-chat.reload.content").read(buf, max_bytes)
+  if not content then
+    return
+  end
+  local same = require("codex-chat.reload.hunks").same
+  local known = base.lines(buf)
+  if known and same(known, content.lines) then
+    base.set(buf, content)
+  elseif same(api.nvim_buf_get_lines(buf, 0, -1, false), content.lines) then
+    conflict.drop(buf)
+    take(buf)
+    require("codex-chat.reload.in_sync").mark_undo(buf)
+  else
+    conflict.raise(buf, content)
   end
 end
 
@@ -135,6 +182,7 @@ local function check(buf)
     return
   end
   if vim.bo[buf].modified then
+    compare(buf)
     return
   end
   local ok, err = pcall(take, buf)
@@ -145,16 +193,51 @@ local function check(buf)
   end
 end
 
+---@type table<integer, true>
+local watched = {}
+
+--- Keeps Neovim from asking about the buffer as well (W12) when it looks at the file's time itself.
+---@param buf integer
+local function watch(buf)
+  if watched[buf] then
+    return
+  end
+  watched[buf] = true
+  api.nvim_create_autocmd("FileChangedShell", {
+    group = api.nvim_create_augroup("codex-chat.reload", { clear = false }),
+    buffer = buf,
+    callback = function()
+      local reason = vim.v.fcs_reason
+      if reason == "changed" and vim.v.fcs_choice == "" then
+        api.nvim_set_vvar("fcs_choice", "reload")
+      elseif reason == "conflict" or reason == "deleted" then
+        vim.schedule(function()
+          if api.nvim_buf_is_loaded(buf) then
+            M.reload({ api.nvim_buf_get_name(buf) })
+          end
+        end)
+      end
+    end,
+  })
+end
+
 --- Takes changed files into their buffers, now or when the user is not in the middle of a command there.
 ---@param what string[]|codex-chat.ReloadRoot paths, or the directory below which anything may have changed
 function M.reload(what)
   local paths = what.root and { what.root } or what --[[@as string[] ]]
   for _, buf in ipairs(api.nvim_list_bufs()) do
-    if
-      api.nvim_buf_is_loaded(buf)
-      and vim.bo[buf].buftype == ""
-      and is_in(api.nvim_buf_get_name(buf), paths)
-    then
+    local name = api.nvim_buf_get_name(buf)
+    local is_file = api.nvim_buf_is_loaded(buf) and vim.bo[buf].buftype == "" and name ~= ""
+    if is_file and base.is_known(buf) and not vim.uv.fs_lstat(name) then
+      if vim.iter(paths):any(function(path)
+        return is_at(name, path)
+      end) then
+        watch(buf)
+        gone.note(buf)
+      end
+    elseif is_file and is_in(name, paths) then
+      gone.forget(buf)
+      watch(buf)
       calm.run("check " .. buf, function()
         return calm.may_edit(buf)
       end, function()
@@ -184,8 +267,43 @@ local function before_read(event)
   vim.schedule(hush.finish)
 end
 
+--- Learns which text a buffer that was loaded earlier comes from: the file's, if Neovim finds that it has
+--- not changed since.
+---@param buf integer
+local function probe(buf)
+  local is_other = false
+  local id = api.nvim_create_autocmd("FileChangedShell", {
+    buffer = buf,
+    callback = function()
+      is_other = true
+    end,
+  })
+  pcall(vim.cmd, ("silent! checktime %d"):format(buf))
+  pcall(api.nvim_del_autocmd, id)
+  if not is_other and api.nvim_buf_is_loaded(buf) then
+    base.touched(buf)
+    base.modified_changed(buf)
+  end
+end
+
+local function probe_all()
+  local all = roots()
+  for _, buf in ipairs(api.nvim_list_bufs()) do
+    if
+      api.nvim_buf_is_loaded(buf)
+      and vim.bo[buf].buftype == ""
+      and not base.is_known(buf)
+      and is_in(api.nvim_buf_get_name(buf), all)
+    then
+      probe(buf)
+      watch(buf)
+    end
+  end
+end
+
 --- Protects the reloads that Neovim makes by itself with 'autoread', as when it gets the focus, in
---- projects that have a conversation. A file that the user opens by `:edit` works as always.
+--- projects that have a conversation. A file that the user opens by `:edit` works as always. Called for
+--- each conversation.
 function M.guard()
   local group = api.nvim_create_augroup("codex-chat.reload", {})
   for _, buf in ipairs(api.nvim_list_bufs()) do
@@ -194,23 +312,41 @@ function M.guard()
   local function on(event, callback)
     api.nvim_create_autocmd(event, { group = group, callback = callback })
   end
-  on({ "BufReadPost", "BufNewFile" }, function(event)
+  on({ "BufReadPost", "BufWritePost" }, function(event)
     loaded[event.buf] = true
-    base.touched(event.buf)
+    if not hush.is_on() then
+      base.touched(event.buf)
+      conflict.drop(event.buf)
+      gone.forget(event.buf)
+      write_once.disarm(event.buf)
+    end
   end)
   on({ "BufUnload", "BufWipeout" }, function(event)
-    loaded[event.buf] = nil
+    loaded[event.buf], watched[event.buf] = nil, nil
     base.forget(event.buf)
-  end)
-  on("BufWritePost", function(event)
-    base.touched(event.buf)
+    conflict.drop(event.buf)
+    gone.forget(event.buf)
   end)
   on("BufModifiedSet", function(event)
-    base.modified_changed(event.buf)
+    if is_in(api.nvim_buf_get_name(event.buf), roots()) then
+      watch(event.buf)
+      base.modified_changed(event.buf)
+    end
   end)
   on("BufReadPre", before_read)
+  -- Before Neovim looks at the files' times itself, and reads them as a whole.
+  api.nvim_create_autocmd("FocusGained", {
+    group = group,
+    nested = true,
+    callback = function()
+      for _, root in ipairs(roots()) do
+        M.reload({ root = root })
+      end
+    end,
+  })
   on("FileChangedShellPost", hush.finish)
-  M.guard = function() end
+  probe_all()
+  M.guard = probe_all
 end
 
 return M

@@ -95,6 +95,23 @@ describe.each(neovims)("a file that the agent changed, on Neovim $name", (progra
     expect(await nvim.lua(KEPT)).toEqual(before);
   });
 
+  it("gets its changes by small edits when Neovim has the focus again", async () => {
+    await using chat = await openChat({ program, screen: { columns: 80, rows: 24 } });
+    const { nvim } = chat;
+    await nvim.command("wincmd p");
+    await openFile(nvim, nvim.cwd);
+    await nvim.lua(
+      `_G.reloads = 0
+       vim.api.nvim_buf_attach(0, false, { on_reload = function() _G.reloads = _G.reloads + 1 end })`,
+    );
+    await plant(nvim.cwd);
+    await nvim.request("nvim_ui_set_focus", false);
+    await nvim.request("nvim_ui_set_focus", true);
+    await expect.poll(() => nvim.lines()).toEqual(["two two two", EVIL]);
+    expect(await nvim.lua(DONE)).toEqual(NOTHING);
+    expect(await nvim.lua("return _G.reloads")).toBe(0);
+  });
+
   it("keeps its filetype when it now looks like another one", async () => {
     await using chat = await opened();
     const { nvim, host } = chat;

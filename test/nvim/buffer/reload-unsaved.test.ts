@@ -1,0 +1,258 @@
+/** A file that the agent changes while its buffer has unsaved changes. */
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { openChat } from "../../support/chat.ts";
+import { type Neovim, type NeovimProgram, neovims } from "../../support/neovim.ts";
+
+const letters = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+const text = (lines: readonly string[]) => `${lines.join("\n")}\n`;
+const TOLD = "a.txt changed on disk, and you have unsaved changes there";
+
+describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $name", (program) => {
+  it("is left alone, and the user is told once for each change, at a calm moment", async () => {
+    await using it = await opened(program);
+    const { nvim, change } = it;
+    await nvim.keys("ggIx");
+    await expect.poll(() => nvim.mode()).toBe("i");
+    await nvim.until("vim.bo.modified");
+    await change(text(["other", ...letters]));
+    await change(text(["other", ...letters]));
+    expect(await said(nvim)).toBe(0);
+    await nvim.keys("y<Esc>");
+    await expect.poll(() => said(nvim)).toBe(1);
+    expect(await nvim.lines()).toEqual(["xya", ...letters.slice(1)]);
+    await nvim.command("checktime");
+    await change(text(["other", ...letters]));
+    expect(await said(nvim)).toBe(1);
+    await change(text(["once more", ...letters]));
+    await expect.poll(() => said(nvim)).toBe(2);
+    expect(await nvim.lines()).toEqual(["xya", ...letters.slice(1)]);
+    expect(await nvim.messages()).not.toContain("W12");
+    await nvim.command("silent write!");
+    await change(text(["xya", ...letters.slice(1)]));
+    expect(await nvim.lua("return require('codex-chat.reload.conflict').next() == nil")).toBe(true);
+  });
+
+  it("is kept, and the other text stays within reach", async () => {
+    await using it = await opened(program);
+    const { nvim, change } = it;
+    const mine = await typed(nvim);
+    const theirs = ["other", ...letters.slice(0, 9)];
+    await change(text(theirs));
+    expect(await answer(nvim, "Keep mine")).toEqual(["other", "a"]);
+    expect(await nvim.lines()).toEqual(mine);
+    expect(await nvim.lua("return { vim.bo.modified, #vim.api.nvim_list_tabpages() }")).toEqual([
+      true,
+      1,
+    ]);
+    await nvim.command("silent redo");
+    expect(await nvim.lines()).toEqual(theirs);
+    await nvim.command("silent undo | silent write");
+    expect(await readFile(it.path, "utf8")).toBe(text(mine));
+    await nvim.command("silent undo");
+    expect(await nvim.lines()).toEqual(letters);
+    expect(await nvim.lua("return vim.bo.modified")).toBe(true);
+  });
+
+  it("is written without another question, if it is still the file that the user has seen", async () => {
+    await using it = await opened(program);
+    const { nvim, change } = it;
+    const mine = await typed(nvim);
+    await change(text(["other", ...letters]));
+    await nvim.command("checktime");
+    await answer(nvim, "Keep mine");
+    await nvim.command("silent write");
+    expect(await readFile(it.path, "utf8")).toBe(text(mine));
+    expect(
+      await nvim.lua("return #vim.api.nvim_get_autocmds({ event = 'BufWriteCmd', buffer = 0 })"),
+    ).toBe(0);
+
+    await nvim.type("Gotyped<Esc>");
+    await kept(nvim);
+    await change(text(["once more", ...letters]));
+    await nvim.command("checktime");
+    await answer(nvim, "Merge both");
+    await writeFile(it.path, "another text\n");
+    await nvim.keys(":write<CR>");
+    await expect.poll(() => nvim.mode()).toMatch(/^r/);
+    await nvim.keys("n<CR>");
+    await expect.poll(() => nvim.mode()).toBe("n");
+    expect(await readFile(it.path, "utf8")).toBe("another text\n");
+  });
+
+  it("gives way, as one undo step", async () => {
+    await using it = await opened(program);
+    const { nvim, change } = it;
+    const mine = await typed(nvim);
+    const theirs = ["other", ...letters];
+    await change(text(theirs));
+    await answer(nvim, "Take the file's text");
+    expect(await nvim.lines()).toEqual(theirs);
+    expect(await nvim.lua("return vim.bo.modified")).toBe(false);
+    await nvim.command("silent undo");
+    expect(await nvim.lines()).toEqual(mine);
+    await nvim.command("silent undo");
+    expect(await nvim.lines()).toEqual(letters);
+    expect(await nvim.lua("return vim.bo.modified")).toBe(true);
+    await nvim.command("silent write");
+    expect(await readFile(it.path, "utf8")).toBe(text(letters));
+  });
+
+  it("is merged as one undo step, and without markers where nothing conflicts", async () => {
+    await using it = await opened(program);
+    const { nvim, change } = it;
+    const mine = await typed(nvim);
+    await change(text(["first", "a", "B", ...letters.slice(2, 8), "j"]));
+    await answer(nvim, "Merge both");
+    const merged = ["first", "a", "B", "c", "d", "E typed", "typed", "f", "g", "h", "j"];
+    expect(await nvim.lines()).toEqual(merged);
+    expect(await nvim.lua("return vim.bo.modified")).toBe(true);
+    await nvim.command("silent undo");
+    expect(await nvim.lines()).toEqual(mine);
+    await nvim.command("silent redo | silent write");
+    expect(await readFile(it.path, "utf8")).toBe(text(merged));
+  });
+
+  it("is merged with markers only where both changed, which the question says", async () => {
+    await using it = await opened(program);
+    const { nvim, change } = it;
+    await typed(nvim);
+    await change(text(["first", ...letters.slice(0, 4), "E agent", ...letters.slice(5)]));
+    await answer(nvim, "Merge both, with 1 conflict between markers");
+    expect(await nvim.lines()).toEqual([
+      "first",
+      ...letters.slice(0, 4),
+      "<<<<<<< yours",
+      "E typed",
+      "typed",
+      "=======",
+      "E agent",
+      ">>>>>>> on disk",
+      ...letters.slice(5),
+    ]);
+  });
+
+  it("is in sync when both made the same change, and when the file was only touched", async () => {
+    await using it = await opened(program);
+    const { nvim, change } = it;
+    const mine = await typed(nvim);
+    await change(text(letters));
+    expect(await nvim.lines()).toEqual(mine);
+    await change(text(mine));
+    expect(await nvim.lua("return vim.bo.modified")).toBe(false);
+    expect(await said(nvim)).toBe(0);
+    await nvim.command("silent undo");
+    expect(await nvim.lines()).toEqual(letters);
+    expect(await nvim.lua("return vim.bo.modified")).toBe(true);
+  });
+
+  it("has its text where the chat opened later", async () => {
+    await using it = await opened(program, async (nvim) => {
+      await nvim.lua("vim.api.nvim_buf_set_lines(0, 4, 5, false, { 'E typed', 'typed' })");
+    });
+    const { nvim, change } = it;
+    await change(text(letters));
+    expect(await said(nvim)).toBe(0);
+    await change(text(["first", ...letters]));
+    await answer(nvim, "Merge both");
+    expect((await nvim.lines()).slice(0, 7)).toEqual([
+      "first",
+      ...letters.slice(0, 4),
+      "E typed",
+      "typed",
+    ]);
+  });
+});
+
+describe.each(neovims)("a file that is gone, on Neovim $name", (program) => {
+  it("is reported once, and its buffer keeps the text until it is back", async () => {
+    await using it = await opened(program);
+    const { nvim } = it;
+    const reported = async () => (await nvim.messages()).split("a.txt was deleted").length - 1;
+    await rm(it.path);
+    await it.reload();
+    await expect.poll(reported).toBe(1);
+    await it.reload();
+    await nvim.command("checktime");
+    await it.reload();
+    expect(await reported()).toBe(1);
+    expect(await nvim.messages()).not.toContain("E211");
+    expect(await nvim.lines()).toEqual(letters);
+    expect(await nvim.lua("return vim.bo.modified")).toBe(false);
+    await it.change("back\n");
+    expect(await nvim.lines()).toEqual(["back"]);
+    await nvim.command("silent undo | silent write");
+    expect(await readFile(it.path, "utf8")).toBe(text(letters));
+    await rename(it.path, join(nvim.cwd, "b.txt"));
+    await it.reload();
+    await expect.poll(reported).toBe(2);
+  });
+});
+
+/** Waits until the text of the file is kept, which happens when Neovim has time for it. */
+async function kept(nvim: Neovim): Promise<void> {
+  await nvim.until("require('codex-chat.reload.base').lines(vim.fn.bufnr()) ~= nil");
+}
+
+async function said(nvim: Neovim): Promise<number> {
+  return (await nvim.messages()).replaceAll("\n", "").split(TOLD).length - 1;
+}
+
+/** Changes the fifth line and adds one below it, as the user does. */
+async function typed(nvim: Neovim): Promise<string[]> {
+  await nvim.type("5GccE typed<CR>typed<Esc>");
+  await kept(nvim);
+  return nvim.lines();
+}
+
+/** Answers the question, and returns the first line of both texts that it shows. */
+async function answer(nvim: Neovim, choice: string): Promise<unknown> {
+  return nvim.lua(
+    `local wanted, shown = ..., nil
+     vim.ui.select = function(items, opts, on_choice)
+       shown = vim.tbl_map(function(win)
+         assert(vim.wo[win].diff)
+         return vim.api.nvim_buf_get_lines(vim.api.nvim_win_get_buf(win), 0, 1, false)[1]
+       end, vim.api.nvim_tabpage_list_wins(0))
+       for _, item in ipairs(items) do
+         if opts.format_item(item) == wanted then return on_choice(item) end
+       end
+       error(vim.inspect(items))
+     end
+     vim.cmd("CodexChat question")
+     return shown`,
+    choice,
+  );
+}
+
+/** A file of a project with a conversation, open in the current window. */
+async function opened(program: NeovimProgram, before?: (nvim: Neovim) => Promise<void>) {
+  const chat = await openChat({ program, config: { window: { startinsert: false } } });
+  const { nvim } = chat;
+  const path = join(nvim.cwd, "a.txt");
+  await writeFile(path, text(letters));
+  await nvim.command("wincmd p | only");
+  if (before !== undefined) {
+    // As if this conversation was the first.
+    await nvim.lua(
+      "for name in pairs(package.loaded) do if name:find('^codex%-chat%.reload') then package.loaded[name] = nil end end vim.api.nvim_del_augroup_by_name('codex-chat.reload')",
+    );
+  }
+  await nvim.command(`edit ${path}`);
+  await before?.(nvim);
+  await nvim.lua("require('codex-chat.reload').guard() vim.cmd('messages clear')");
+  const reload = async () => {
+    await nvim.lua(`require("codex-chat.reload").reload({ root = ... })`, nvim.cwd);
+  };
+  return {
+    nvim,
+    path,
+    reload,
+    change: async (content: string) => {
+      await writeFile(path, content);
+      await reload();
+    },
+    [Symbol.asyncDispose]: () => chat[Symbol.asyncDispose](),
+  };
+}
