@@ -164,6 +164,7 @@ function handlers.ui_notify(level, message)
 end
 
 function handlers.buf_reload(what)
+  require("codex-chat.reload.gone").find_renamed = require("codex-chat.host.renames").find
   require("codex-chat.reload").reload(what)
   require("codex-chat.events").emit(
     "FilesChanged",

@@ -9,12 +9,12 @@ local say = require("codex-chat.message")
 ---@param content codex-chat.Content
 ---@return integer tab
 local function show(buf, content)
-  vim.cmd("tab split")
+  local switchbuf = vim.o.switchbuf
+  vim.o.switchbuf = ""
+  vim.cmd(("tab sbuffer %d"):format(buf))
+  vim.o.switchbuf = switchbuf
   local tab = api.nvim_get_current_tabpage()
   local name = vim.fs.basename(api.nvim_buf_get_name(buf))
-  if api.nvim_get_current_buf() ~= buf then
-    api.nvim_win_set_buf(0, buf)
-  end
   vim.cmd("diffthis")
   local disk = api.nvim_create_buf(false, true)
   pcall(api.nvim_buf_set_name, disk, ("codex-chat://on-disk/%s#%d"):format(name, disk))

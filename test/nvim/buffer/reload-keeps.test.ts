@@ -292,6 +292,48 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
     expect(await nvim.lines()).toEqual(lines);
   });
 
+  it("has the new text, and the old one after an undo, whatever both are", async () => {
+    await using it = await opened(program, "");
+    // Few different lines, so that hunks touch and repeat.
+    const wrong = await it.nvim.lua<unknown>(
+      `local edit, hunks = require("codex-chat.reload.edit"), require("codex-chat.reload.hunks")
+       math.randomseed(7)
+       local words = { "", "a", "ä", "aä", "bä b", "ab", "a b" }
+       local function text()
+         local lines = {}
+         for i = 1, math.random(1, 9) do lines[i] = words[math.random(#words)] end
+         return lines
+       end
+       local function lines() return vim.api.nvim_buf_get_lines(0, 0, -1, false) end
+       for _ = 1, 400 do
+         local old, new, other = text(), text(), text()
+         vim.api.nvim_buf_set_lines(0, 0, -1, false, old)
+         edit.break_undo(0)
+         edit.apply(0, old, new)
+         edit.break_undo(0)
+         if not hunks.same(lines(), new) then return { "apply", old, new, lines() } end
+         if not hunks.same(old, new) then vim.cmd("silent undo") end
+         if not hunks.same(lines(), old) then return { "undo", old, new, lines() } end
+         for _, case in ipairs({ { old, new, old, new }, { old, old, new, new }, { old, new, new, new } }) do
+           local merged = hunks.merge(case[1], case[2], case[3])
+           if #merged.conflicts > 0 or not hunks.same(merged.lines, case[4]) then
+             return { "merge", case, merged }
+           end
+         end
+         -- Each side is in the result with its lines of every conflict.
+         local merged, both = hunks.merge(old, new, other).lines, {}
+         for _, line in ipairs(merged) do both[line] = true end
+         for _, hunk in ipairs(hunks.of(old, new)) do
+           for row = hunk.new + 1, hunk.new + hunk.new_count do
+             if not both[new[row]] then return { "lost", old, new, other, merged } end
+           end
+         end
+       end
+       return "none"`,
+    );
+    expect(wrong).toBe("none");
+  });
+
   it("follows a quick succession of changes while the user types elsewhere", async () => {
     await using it = await opened(program, "0\n");
     const { nvim } = it;
