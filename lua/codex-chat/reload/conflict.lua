@@ -86,42 +86,28 @@ function M.merged(buf)
   return require("codex-chat.reload.hunks").merge(from, mine, pending[buf].content.lines)
 end
 
---- The buffer gets the file's text first, which puts it in sync, and then the text that is wanted.
 ---@param buf integer
 ---@param content codex-chat.Content
 ---@param mine string[]
 ---@param wanted string[]
 local function settle(buf, content, mine, wanted)
   local edit = require("codex-chat.reload.edit")
-  local in_sync = require("codex-chat.reload.in_sync")
   local hunks = require("codex-chat.reload.hunks")
-  local function lines()
-    return api.nvim_buf_get_lines(buf, 0, -1, false)
-  end
   edit.break_undo(buf)
-  local first = edit.apply(buf, mine, content.lines)
-  local found = in_sync.take(buf, content)
-  if not found.is_quiet and found.is_read then
-    -- The file changed that very moment and was read as a whole, without the undo history.
-    edit.apply(buf, lines(), mine)
-    edit.break_undo(buf)
-  end
   if hunks.same(wanted, mine) then
+    -- The other text becomes a branch of the undo history.
+    edit.apply(buf, mine, content.lines)
     edit.break_undo(buf)
     api.nvim_buf_call(buf, function()
       pcall(vim.cmd, "silent keepjumps undo")
     end)
   end
-  local changed = edit.apply(buf, lines(), wanted)
+  local changed = edit.apply(buf, api.nvim_buf_get_lines(buf, 0, -1, false), wanted)
   edit.break_undo(buf)
-  in_sync.mark_undo(buf)
-  if not found.is_read then
-    require("codex-chat.reload.write_once").arm(buf, content.stamp)
-  end
-  local is_written = hunks.same(wanted, content.lines)
-  vim.bo[buf].modified = not is_written
+  local done = require("codex-chat.reload.in_sync").take(buf, content)
+  vim.bo[buf].modified = not (done and hunks.same(wanted, content.lines))
   base.set(buf, content)
-  require("codex-chat.reload.flash").show(buf, is_written and first or changed)
+  require("codex-chat.reload.flash").show(buf, changed)
 end
 
 --- Answers. The file is not written: that is the user's to do.

@@ -168,7 +168,8 @@ function M.read(buf, max_bytes)
     end
   end
   local sec, usec = vim.uv.gettimeofday()
-  local age_ns = (sec - stat.mtime.sec) * 1e9 + usec * 1e3 - stat.mtime.nsec
+  -- SECURITY: the agent can set the other times, and a file of the future would be looked at for ever.
+  local age_ns = (sec - stat.ctime.sec) * 1e9 + usec * 1e3 - stat.ctime.nsec
   return {
     lines = lines,
     fileencoding = encoding,
@@ -176,7 +177,7 @@ function M.read(buf, max_bytes)
     bomb = bomb,
     endofline = text == "" or text:sub(-1) == "\n",
     stamp = stamp(stat),
-    is_settled = age_ns > tick_ns,
+    is_settled = age_ns > tick_ns or age_ns < 0,
   }
 end
 

@@ -151,10 +151,19 @@ end
 ---@return { [1]: integer, [2]: integer }[] rows that are new: first and count, 0-based
 function M.apply(buf, old, new)
   local hunks, edits
-  if #new == 0 then
-    -- Not one empty line: an empty file has none.
+  -- An empty file is not one empty line, though both look the same in a buffer.
+  local is_empty = #old == 1
+    and old[1] == ""
+    and api.nvim_buf_call(buf, vim.fn.wordcount).bytes == 0
+  if is_empty and #new == 0 then
+    return {}
+  elseif #new == 0 then
     hunks = { { old = 0, old_count = #old, new = 0, new_count = 0 } }
-    edits = #old == 1 and old[1] == "" and {} or { { row = 0, count = #old, lines = {} } }
+    edits = { { row = 0, count = #old, lines = {} } }
+  elseif is_empty then
+    hunks = { { old = 0, old_count = 1, new = 0, new_count = #new } }
+    -- The last comes first.
+    edits = { { row = #new, count = 1, lines = {} }, { row = 0, count = 0, lines = new } }
   else
     hunks = require("codex-chat.reload.hunks").paired(old, new)
     edits = edits_of(old, new, hunks)

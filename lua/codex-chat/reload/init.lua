@@ -7,7 +7,6 @@ local calm = require("codex-chat.reload.calm")
 local conflict = require("codex-chat.reload.conflict")
 local gone = require("codex-chat.reload.gone")
 local hush = require("codex-chat.reload.hush")
-local write_once = require("codex-chat.reload.write_once")
 
 local api = vim.api
 
@@ -39,8 +38,8 @@ end
 --- counts as small.
 local max_bytes, max_growth, small_bytes = 20 * 1024 * 1024, 10, 1024 * 1024
 
---- How long an empty file may be about to be written.
-local settle_ms = 100
+--- When a file is looked at again that was about to be written.
+local later_ms = 100
 
 ---@type table<string, true> files that are too large, of which the user knows
 local warned = {}
@@ -100,49 +99,51 @@ local function read_whole(buf)
   end
 end
 
+---@param buf integer
+local function reload_later(buf)
+  vim.defer_fn(function()
+    if api.nvim_buf_is_loaded(buf) then
+      M.reload({ api.nvim_buf_get_name(buf) })
+    end
+  end, later_ms)
+end
+
 --- Takes the file's text into an unmodified buffer.
 ---@param buf integer
 local function take(buf)
   local edit = require("codex-chat.reload.edit")
-  -- The agent may write again while this reads.
-  for _ = 1, 3 do
-    local content, unclear = require("codex-chat.reload.content").read(buf, max_bytes)
-    if not content then
-      if unclear then
-        read_whole(buf)
-      end
-      base.touched(buf)
-      return
+  local content, unclear = require("codex-chat.reload.content").read(buf, max_bytes)
+  if not content then
+    if unclear then
+      read_whole(buf)
     end
-    if #content.lines == 0 and not content.is_settled then
-      -- Most programs empty a file before they write it. An empty buffer would have lost every mark.
-      vim.defer_fn(function()
-        if api.nvim_buf_is_loaded(buf) then
-          M.reload({ api.nvim_buf_get_name(buf) })
-        end
-      end, settle_ms)
-      return
-    end
-    edit.break_undo(buf)
-    local old = api.nvim_buf_get_lines(buf, 0, -1, false)
-    local changed = edit.apply(buf, old, content.lines)
-    local in_sync = require("codex-chat.reload.in_sync")
-    local synced = in_sync.take(buf, content)
-    if #changed > 0 and api.nvim_buf_is_loaded(buf) then
-      in_sync.mark_undo(buf)
-    end
-    if not api.nvim_buf_is_loaded(buf) then
-      return
-    end
-    edit.break_undo(buf)
+    base.touched(buf)
+    return
+  end
+  if #content.lines == 0 and not content.is_settled then
+    -- Most programs empty a file before they write it. An empty buffer would have lost every mark.
+    reload_later(buf)
+    return
+  end
+  edit.break_undo(buf)
+  local old = api.nvim_buf_get_lines(buf, 0, -1, false)
+  local changed = edit.apply(buf, old, content.lines)
+  edit.break_undo(buf)
+  local in_sync = require("codex-chat.reload.in_sync")
+  if in_sync.take(buf, content) then
     base.set(buf, content)
+  elseif not in_sync.is_possible(buf) then
+    read_whole(buf)
+    base.touched(buf)
+  else
+    -- The agent has written again, or Neovim is within an autocommand.
+    base.forget(buf)
+    reload_later(buf)
+  end
+  if #changed > 0 then
     require("codex-chat.reload.flash").show(buf, changed)
-    if not synced.is_read and #changed > 0 then
-      write_once.arm(buf, content.stamp)
-    end
-    if synced.stamp == content.stamp then
-      return
-    end
+    -- Plugins that show the file's state wait for this after a reload.
+    pcall(api.nvim_exec_autocmds, "FileChangedShellPost", { buffer = buf, modeline = false })
   end
 end
 
@@ -161,11 +162,14 @@ local function compare(buf)
   local same = require("codex-chat.reload.hunks").same
   local known = base.lines(buf)
   if known and same(known, content.lines) then
+    conflict.drop(buf)
     base.set(buf, content)
   elseif same(api.nvim_buf_get_lines(buf, 0, -1, false), content.lines) then
     conflict.drop(buf)
     take(buf)
-    require("codex-chat.reload.in_sync").mark_undo(buf)
+  elseif not content.is_settled then
+    -- Half a file is no reason to ask.
+    reload_later(buf)
   else
     conflict.raise(buf, content)
   end
@@ -318,7 +322,6 @@ function M.guard()
       base.touched(event.buf)
       conflict.drop(event.buf)
       gone.forget(event.buf)
-      write_once.disarm(event.buf)
     end
   end)
   on({ "BufUnload", "BufWipeout" }, function(event)

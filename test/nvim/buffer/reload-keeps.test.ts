@@ -1,5 +1,5 @@
 /** What a buffer keeps when its file is changed by the agent. */
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Neovim, type NeovimProgram, neovims, startNeovim } from "../../support/neovim.ts";
@@ -129,6 +129,7 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
     await using it = await opened(program, text(letters(5)));
     const { nvim } = it;
     await writeFile(it.path, "another\n");
+    const { mtimeNs } = await stat(it.path, { bigint: true });
     await nvim.lua(
       `vim.api.nvim_create_autocmd("User", { pattern = "Test", callback = function()
          require("codex-chat.reload").reload({ root = vim.uv.cwd() })
@@ -136,9 +137,24 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
        vim.cmd("doautocmd User Test")`,
     );
     expect(await nvim.lines()).toEqual(["another"]);
+    await nvim.until("require('codex-chat.reload.base').is_known(1)");
+    expect((await stat(it.path, { bigint: true })).mtimeNs).toBe(mtimeNs);
     await nvim.command("silent write");
     await nvim.command("silent undo");
     expect(await nvim.lines()).toEqual(letters(5));
+  });
+
+  it("is reloaded as a whole where a BufWriteCmd of the user's writes it", async () => {
+    await using it = await opened(program, text(letters(5)));
+    const { nvim } = it;
+    await nvim.command("autocmd BufWriteCmd *.txt let g:written = 1");
+    await it.change("another\n");
+    expect(await nvim.lines()).toEqual(["another"]);
+    expect(await nvim.lua("return { vim.bo.modified, vim.g.written == nil }")).toEqual([
+      false,
+      true,
+    ]);
+    expect(await nvim.lua("return vim.list_contains(_G.heard, 'reload')")).toBe(true);
   });
 
   it("keeps folds of an expression as they are open and closed", async () => {

@@ -22,7 +22,7 @@ describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $na
     await nvim.keys("y<Esc>");
     await expect.poll(() => said(nvim)).toBe(1);
     expect(await nvim.lines()).toEqual(["xya", ...letters.slice(1)]);
-    await nvim.command("checktime");
+    await nvim.command(`checktime ${it.buf}`);
     await change(text(["other", ...letters]));
     expect(await said(nvim)).toBe(1);
     await change(text(["once more", ...letters]));
@@ -60,7 +60,7 @@ describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $na
     const { nvim, change } = it;
     const mine = await typed(nvim);
     await change(text(["other", ...letters]));
-    await nvim.command("checktime");
+    await nvim.command(`checktime ${it.buf}`);
     await answer(nvim, "Keep mine");
     await nvim.command("silent write");
     expect(await readFile(it.path, "utf8")).toBe(text(mine));
@@ -71,7 +71,7 @@ describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $na
     await nvim.type("Gotyped<Esc>");
     await kept(nvim);
     await change(text(["once more", ...letters]));
-    await nvim.command("checktime");
+    await nvim.command(`checktime ${it.buf}`);
     await answer(nvim, "Merge both");
     await writeFile(it.path, "another text\n");
     await nvim.keys(":write<CR>");
@@ -208,7 +208,7 @@ describe.each(neovims)("a file that is gone, on Neovim $name", (program) => {
     await answered(1, false);
     await expect.poll(() => reported("a.txt was deleted")).toBe(1);
     await it.reload();
-    await nvim.command("checktime");
+    await nvim.command(`checktime ${it.buf}`);
     await it.reload();
     expect(await reported("a.txt was deleted")).toBe(1);
     expect(await nvim.messages()).not.toContain("E211");
@@ -246,6 +246,7 @@ async function typed(nvim: Neovim): Promise<string[]> {
 
 /** Answers the question, and returns the first line of both texts that it shows. */
 async function answer(nvim: Neovim, choice: string): Promise<unknown> {
+  await nvim.until("require('codex-chat.reload.conflict').next() ~= nil");
   return nvim.lua(
     `local wanted, shown = ..., nil
      vim.ui.select = function(items, opts, on_choice)
