@@ -155,6 +155,7 @@ function M.close(chat)
   registry.remove(chat.buf)
   require("codex-chat.ui.statusline").forget()
   require("codex-chat.highlight").detach(chat.buf)
+  require("codex-chat.buffer.undo").detach(chat.buf)
   pcall(api.nvim_del_augroup_by_id, chat.augroup)
 end
 

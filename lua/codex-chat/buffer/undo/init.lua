@@ -207,7 +207,7 @@ end
 --- Stops following.
 ---@param buf integer
 function M.detach(buf)
-  states[buf] = nil
+  states[buf], parted[buf] = nil, nil
   pcall(api.nvim_del_augroup_by_name, "codex-chat.undo." .. buf)
 end
 
