@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { ParamsOf, ResultOf } from "../../codex/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { damagedHome, type Failure } from "../failure.ts";
@@ -142,11 +143,32 @@ async function resumeArchived(
   options: OpenOptions,
   threadId: string,
 ): Promise<Result<ThreadFacts, Failure>> {
-  const resumed = await resumeThread(options, threadId);
+  const resumed = await resumeFree(options, threadId);
   if (resumed.ok || resumed.error.kind !== "thread_archived") return resumed;
   const { client, signal } = options;
   const unarchived = await client.request("thread/unarchive", { threadId }, { signal });
   return unarchived.ok ? resumeThread(options, threadId) : unarchived;
+}
+
+/** How long the app-server of a host that was killed has to end, and how often is looked. */
+const LET_GO_MS = 10_000;
+const LOOK_MS = 200;
+
+/**
+ * Loads the thread as soon as no other app-server has it. This host has the conversation's lock, so
+ * another one can only be that of a host that was killed, in a sandbox that goes on.
+ */
+async function resumeFree(
+  options: OpenOptions,
+  threadId: string,
+): Promise<Result<ThreadFacts, Failure>> {
+  const deadline = performance.now() + LET_GO_MS;
+  for (;;) {
+    const resumed = await resumeThread(options, threadId);
+    const isBusy = !resumed.ok && resumed.error.kind === "thread_busy";
+    if (!isBusy || options.signal.aborted || performance.now() > deadline) return resumed;
+    await pause(LOOK_MS, undefined, { signal: options.signal }).catch(() => {});
+  }
 }
 
 async function resumeThread(

@@ -1,13 +1,13 @@
 import { expect, it } from "vitest";
 import { silentLog } from "../../log.ts";
-import { ok } from "../../result.ts";
+import { err, ok } from "../../result.ts";
 import type { Backend } from "../backend/backend.ts";
 import type { LiveDocument } from "../document/live-document.ts";
 import { Settings } from "../settings/settings.ts";
 import { ThreadHandle } from "./thread-handle.ts";
 
 /** A thread of a document, and an app-server that calls every thread by the same name. */
-function setUp(thread: string | undefined) {
+function setUp(thread: string | undefined, busy = 0) {
   const begun: string[] = [];
   const asked: string[] = [];
   const meta: { thread?: string } = thread === undefined ? {} : { thread };
@@ -19,6 +19,7 @@ function setUp(thread: string | undefined) {
   } as unknown as LiveDocument;
   const request = async (method: string) => {
     asked.push(method);
+    if (asked.length <= busy) return err({ kind: "thread_busy", message: "Busy." });
     return ok({ thread: { id: "forged" }, model: "m", instructionSources: [] });
   };
   const handle = new ThreadHandle(document, {
@@ -46,4 +47,10 @@ it("keeps its permissions when it is resumed by its own id", async () => {
   // The second looks whether all of it is still there.
   expect(asked).toEqual(["thread/resume", "thread/fork"]);
   expect(begun).toEqual([]);
+});
+
+it("is resumed once the app-server of a killed host has let it go", async () => {
+  const { asked, load } = setUp("mine", 2);
+  expect(await load()).toMatchObject({ ok: true, value: { threadId: "mine" } });
+  expect(asked).toEqual(["thread/resume", "thread/resume", "thread/resume", "thread/fork"]);
 });
