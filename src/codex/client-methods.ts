@@ -122,6 +122,11 @@ export const METHODS = {
   "thread/revert": method<{ readonly threadId: string; readonly beforeTurnId: string }>()(Nothing),
   /** The thread's name in Codex, which its other clients show. */
   "thread/name/set": method<{ readonly threadId: string; readonly name: string }>()(Nothing),
+  /**
+   * Ends its events. Codex keeps a thread loaded, with its files open, for as long as a client has
+   * not said this, and for 30 minutes without a turn after it (0.171).
+   */
+  "thread/unsubscribe": method<{ readonly threadId: string }>()(Nothing),
   /** Archives a thread: it cannot be resumed until it is unarchived. */
   "thread/archive": method<{ readonly threadId: string }>()(Nothing),
   "thread/unarchive": method<{ readonly threadId: string }>()(Nothing),

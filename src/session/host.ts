@@ -349,6 +349,7 @@ export class Host {
     this.#lanes.delete(buf);
     conversation.interrupt();
     await conversation.close("The chat was closed before this turn was over.");
+    conversation.thread.leave();
     for (const project of this.#projects.values()) project.conversations.delete(conversation);
   }
 

@@ -54,6 +54,18 @@ describe("a thread", () => {
     expect(next.all("deprecationNotice")).toEqual([]);
   });
 
+  it("can be left and loaded again, and goes on", async () => {
+    await using it = await told("First.");
+    const { client } = it.server;
+    const left = await client.request("thread/unsubscribe", { threadId: it.threadId });
+    expect(left).toMatchObject({ ok: true });
+
+    expect(await resume(it.server, it.home, it.threadId)).toMatchObject({ ok: true });
+
+    expect(await it.server.turn(it.threadId, "Second.")).toMatchObject({ status: "completed" });
+    expect(it.model.requests.at(-1)?.userTexts()).toEqual(["First.", "Second."]);
+  });
+
   it("survives a crash in the middle of a turn, with what the user said", async () => {
     await using it = await told("First.");
     it.model.answer(() => reply(message("Half an ans", { pieces: 1 }), silence()));

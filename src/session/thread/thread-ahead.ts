@@ -25,6 +25,17 @@ export class ThreadAhead {
     this.#ahead = { client, key, started };
   }
 
+  /** Nobody will take it: Codex need not keep it loaded. */
+  leave(): void {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    const unload = async (started: Started) => {
+      if (started.ok)
+        await ahead?.client.request("thread/unsubscribe", { threadId: started.value.thread.id });
+    };
+    void ahead?.started.then(unload).catch(() => {});
+  }
+
   /** Hands it over, once; undefined if none was started in this app-server with these parameters. */
   async take(
     client: Client,

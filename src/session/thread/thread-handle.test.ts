@@ -19,7 +19,8 @@ function setUp(thread: string | undefined, busy = 0) {
   } as unknown as LiveDocument;
   const request = async (method: string) => {
     asked.push(method);
-    if (asked.length <= busy) return err({ kind: "thread_busy", message: "Busy." });
+    if (method === "thread/resume" && asked.length <= busy)
+      return err({ kind: "thread_busy", message: "Busy." });
     return ok({ thread: { id: "forged" }, model: "m", instructionSources: [] });
   };
   const handle = new ThreadHandle(document, {
@@ -31,7 +32,7 @@ function setUp(thread: string | undefined, busy = 0) {
     network: { grants: { begin: async (id) => void begun.push(id) }, expectTurn: () => {} },
     backend: async () => ok({ client: { request } } as unknown as Backend),
   });
-  return { begun, asked, load: () => handle.load(new AbortController().signal, () => {}) };
+  return { begun, asked, handle, load: () => handle.load(new AbortController().signal, () => {}) };
 }
 
 it("starts without permissions that its id has in another conversation", async () => {
@@ -53,4 +54,11 @@ it("is resumed once the app-server of a killed host has let it go", async () => 
   const { asked, load } = setUp("mine", 2);
   expect(await load()).toMatchObject({ ok: true, value: { threadId: "mine" } });
   expect(asked).toEqual(["thread/resume", "thread/resume", "thread/resume", "thread/fork"]);
+});
+
+it("is let go by Codex when its conversation is closed", async () => {
+  const { asked, load, handle } = setUp("mine");
+  await load();
+  handle.leave();
+  expect(asked).toEqual(["thread/resume", "thread/fork", "thread/unsubscribe"]);
 });

@@ -246,6 +246,15 @@ export class ThreadHandle {
     return Math.floor(Math.min(TRANSCRIPT_MAX_CHARS, window) / 2 ** this.#halvings);
   }
 
+  /** The conversation is closed: Codex need not keep the thread loaded. */
+  leave(): void {
+    const { loaded } = this;
+    void loaded?.client
+      .request("thread/unsubscribe", { threadId: loaded.threadId })
+      .catch(() => {});
+    this.#ahead.leave();
+  }
+
   /** The app-server is gone. False if the thread was not loaded in it. */
   unload(backend: TurnBackend): boolean {
     if (this.#loadedIn !== backend) return false;
