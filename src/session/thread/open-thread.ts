@@ -22,8 +22,8 @@ export type OpenedThread = {
   readonly preface: readonly string[];
   /** Absent if it was loaded already. */
   readonly facts?: ThreadFacts;
-  /** Whether it was started just now. */
-  readonly isNew?: true;
+  /** Whether it was started just now, or copied from the conversation's own with all that was said. */
+  readonly isNew?: true | "copy";
 };
 
 /** What happens to a conversation whose thread cannot be used. */
@@ -69,6 +69,7 @@ export async function openThread(options: OpenOptions): Promise<Result<OpenedThr
     if (isLoaded) return ok({ threadId: known, preface: [] });
     const resumed = await resumeArchived(options, known);
     if (resumed.ok) return ok({ threadId: known, preface: [], facts: resumed.value });
+    if (resumed.error.kind === "thread_busy") return copyThread(options, known);
     if (maySucceedLater(resumed.error)) return resumed;
     why = resumed.error;
   }
@@ -79,7 +80,7 @@ export async function openThread(options: OpenOptions): Promise<Result<OpenedThr
 
 /** Whether a thread that could not be loaded may load another time. */
 function maySucceedLater({ kind }: Failure): boolean {
-  return ["timeout", "aborted", "closed", "thread_busy", "invalid_config"].includes(kind);
+  return ["timeout", "aborted", "closed", "invalid_config"].includes(kind);
 }
 
 /** Starts a thread and gives it the text so far. `why` is the failure of the thread before it. */
@@ -150,14 +151,37 @@ async function resumeArchived(
   return unarchived.ok ? resumeThread(options, threadId) : unarchived;
 }
 
+/**
+ * Copies a thread that another app-server has loaded, with all that was said, and goes on in the copy.
+ * This host has the lock of the conversation's file, so nobody goes on in the other one: Codex keeps a
+ * thread loaded for half an hour after its conversation was closed in another Neovim (0.171).
+ */
+async function copyThread(
+  { client, document, settings, root, signal }: OpenOptions,
+  threadId: string,
+): Promise<Result<OpenedThread, Failure>> {
+  const { model } = settings;
+  const copied = await client.request(
+    "thread/fork",
+    {
+      threadId,
+      ...threadPlace(root, settings),
+      excludeTurns: true,
+      ...(model === undefined ? {} : { model }),
+    },
+    { signal },
+  );
+  if (!copied.ok) return copied;
+  const { thread } = copied.value;
+  document.setMeta({ thread: thread.id, model: copied.value.model });
+  return ok({ threadId: thread.id, preface: [], facts: factsOf(copied.value), isNew: "copy" });
+}
+
 /** How long the app-server of a host that was killed has to end, and how often is looked. */
-const LET_GO_MS = 10_000;
+const LET_GO_MS = 2_000;
 const LOOK_MS = 200;
 
-/**
- * Loads the thread as soon as no other app-server has it. This host has the conversation's lock, so
- * another one can only be that of a host that was killed, in a sandbox that goes on.
- */
+/** Loads the thread, once the app-server of a host that was killed has let go of it. */
 async function resumeFree(
   options: OpenOptions,
   threadId: string,

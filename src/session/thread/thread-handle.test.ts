@@ -62,3 +62,10 @@ it("is let go by Codex when its conversation is closed", async () => {
   handle.leave();
   expect(asked).toEqual(["thread/resume", "thread/fork", "thread/unsubscribe"]);
 });
+
+it("is copied when an app-server keeps it whose Neovim has closed the conversation", async () => {
+  const { asked, begun, load } = setUp("mine", Number.POSITIVE_INFINITY);
+  expect(await load()).toMatchObject({ ok: true, value: { threadId: "forged" } });
+  expect(asked.at(-1)).toBe("thread/fork");
+  expect(begun).toEqual(["forged"]);
+});

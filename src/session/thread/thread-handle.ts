@@ -194,8 +194,10 @@ export class ThreadHandle {
     if (signal.aborted) return err(STOPPED);
     if (!opened.ok) return this.#notLoaded(opened.error);
     this.#failedLoads = 0;
-    if (opened.value.isNew === true) {
+    const isNew = opened.value.isNew === true;
+    if (opened.value.isNew !== undefined)
       await this.#options.network.grants.begin(opened.value.threadId);
+    if (isNew) {
       this.#unusable = undefined;
       this.#replaced = before;
       this.#preface = [];
@@ -208,9 +210,9 @@ export class ThreadHandle {
       this.models.add(settings.model ?? opened.value.facts.model);
       this.efforts.add(this.effort);
       // A resumed thread keeps its mode, and does not say which.
-      this.#isModeOpen = opened.value.isNew !== true;
+      this.#isModeOpen = !isNew;
     }
-    const isReplaced = opened.value.isNew === true && before !== undefined;
+    const isReplaced = isNew && before !== undefined;
     return ok({ backend: backend.value, client, threadId: opened.value.threadId, isReplaced });
   }
 

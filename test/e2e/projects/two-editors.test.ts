@@ -45,6 +45,24 @@ describe("two Neovims on one project", SLOW, () => {
     await expect.poll(() => place.containers(), WAIT).toEqual([]);
   });
 
+  it("go on in a conversation that the other one has closed, with all that was said", async () => {
+    await using place = await Place.make();
+    await using model = await ScriptedModel.start();
+    await using first = await Conversation.open({ place, model });
+    expect(await first.ask("My name is Ada.")).toEqual({ status: "completed" });
+    await first.untilSaved();
+    await first.nvim.command("bwipeout!");
+    await using second = await Conversation.open({ place, model });
+    await expect.poll(() => second.text(), WAIT).toContain("My name is Ada.");
+
+    expect(await second.ask("What is my name?")).toEqual({ status: "completed" });
+
+    expect(model.requests.at(-1)?.userTexts()).toEqual(["My name is Ada.", "What is my name?"]);
+    expect(await second.text()).not.toMatch(/\*\*(?:Error|Note):/);
+    expect(await second.ask("And now?")).toEqual({ status: "completed" });
+    expect(model.requests.at(-1)?.userTexts()).toHaveLength(3);
+  });
+
   it("report who keeps them waiting for the sandbox, and stop waiting when the user does", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
