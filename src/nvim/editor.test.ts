@@ -1,4 +1,7 @@
 import { PassThrough } from "node:stream";
+import { setImmediate as nextTick } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { decode, encode } from "@msgpack/msgpack";
 import { describe, expect, it } from "vitest";
 import type { Log } from "../log.ts";
@@ -21,11 +24,12 @@ function editorEnd() {
     error: keep("error"),
   };
   let answer: unknown = null;
+  let failure: unknown = null;
   writable.on("data", (chunk: Uint8Array) => {
     const [type, id, method] = decode(chunk) as [number, number, string];
     if (type !== 0) return;
     const result = method === "nvim_get_api_info" ? [1, {}] : answer;
-    readable.write(encode([1, id, null, result]));
+    readable.write(encode([1, id, method === "nvim_get_api_info" ? null : failure, result]));
   });
   const editor = connectEditor({ readable, writable, log });
   return {
@@ -34,6 +38,9 @@ function editorEnd() {
     logged,
     answerWith: (value: unknown) => {
       answer = value;
+    },
+    failWith: (value: unknown) => {
+      failure = value;
     },
     tell: (name: string, ...args: unknown[]) => {
       readable.write(encode([2, name, args]));
@@ -64,6 +71,22 @@ describe("the editor's end", () => {
       "warn: this host does not know a notification of Lua's",
       "warn: this host does not know a notification of Lua's",
     ]);
+    editor.close();
+  });
+
+  it("keeps no answer once it was given", async () => {
+    const { editor, failWith } = editorEnd();
+    failWith([0, "no such buffer"]);
+    const answers = [];
+    for (let n = 0; n < 10; n += 1)
+      answers.push(new WeakRef(await editor.call.buf_set_edits(1, [])));
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    // What a weak reference leads to stays until the end of the task that has looked.
+    await nextTick();
+    collect();
+    // The last one may still be in a register.
+    expect(answers.filter((it) => it.deref() !== undefined).length).toBeLessThanOrEqual(1);
     editor.close();
   });
 

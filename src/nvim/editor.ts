@@ -51,13 +51,18 @@ export function connectEditor(options: {
   const closed = new Promise<void>((resolve) => {
     end = resolve;
   });
-  const gone: Promise<Result<never, EditorError>> = closed.then(() =>
-    err({ kind: "closed", message: "Neovim has closed the connection" }),
-  );
+  const gone: Result<never, EditorError> = err({
+    kind: "closed",
+    message: "Neovim has closed the connection",
+  });
+  /** What waits for an answer. Not a race with `closed`: that would keep every answer until then. */
+  const waiting = new Set<(answer: Result<never, EditorError>) => void>();
   let isClosed = false;
   const close = (): void => {
     if (isClosed) return;
     isClosed = true;
+    for (const settle of waiting) settle(gone);
+    waiting.clear();
     end();
     writable.end();
   };
@@ -80,16 +85,17 @@ export function connectEditor(options: {
     args: unknown[],
   ): Promise<Result<unknown, EditorError>> => {
     if (isClosed) return gone;
-    const answer = client.request(method, args).then(
-      (value: unknown): Result<unknown, EditorError> => ok(value),
-      (cause: unknown): Result<unknown, EditorError> =>
-        err({
-          kind: "failed",
-          message: cause instanceof Error ? cause.message : String(cause),
-          cause,
-        }),
-    );
-    return Promise.race([answer, gone]);
+    return new Promise((resolve) => {
+      const settle = (answer: Result<unknown, EditorError>): void => {
+        waiting.delete(settle);
+        resolve(answer);
+      };
+      waiting.add(settle);
+      client.request(method, args).then(
+        (value: unknown) => settle(ok(value)),
+        (cause: unknown) => settle(err(failureOf(cause))),
+      );
+    });
   };
 
   const buffers = new Buffers(client, request);
@@ -102,6 +108,11 @@ export function connectEditor(options: {
     closed,
     close,
   };
+}
+
+function failureOf(cause: unknown): EditorError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return { kind: "failed", message, cause };
 }
 
 function bindCalls(request: EditorRequest): EditorCalls {
