@@ -140,6 +140,8 @@ local held_back = {
   ["sandbox/prepare"] = true,
 }
 
+local HAS_ENDED = "The host has ended. `:CodexChat log` may say why; the next try starts it again."
+
 --- Sends the host the settings if they have changed since it got them.
 ---@param chat codex-chat.Chat
 ---@return string? refused
@@ -184,13 +186,18 @@ local function open(chat)
       each.host = "asked"
       -- This host, or this conversation of it, has no query yet.
       each.sent = nil
-      vim.rpcnotify(job, "chat/open", {
+      local sent = pcall(vim.rpcnotify, job, "chat/open", {
         buf = each.buf,
         path = each.path,
         root = each.root,
         project_dir = each.project_dir,
         settings = settings,
       })
+      if not sent then
+        -- It has ended, and Neovim says so later.
+        each.host = "none"
+        return false, HAS_ENDED
+      end
       each.settings = settings
       if each.state.phase == "failed" then
         require("codex-chat.status").set(each, { phase = "idle" })
@@ -245,7 +252,7 @@ function M.try_notify(chat, method, params)
   end
   params.buf = chat.buf
   if not channel or not pcall(vim.rpcnotify, channel, method, params) then
-    return false, "The host has ended. `:CodexChat log` may say why; the next try starts it again."
+    return false, HAS_ENDED
   end
   return true
 end

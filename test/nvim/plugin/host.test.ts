@@ -77,6 +77,24 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     expect(host.of("turn/send")[0]?.text).toBe("again");
   });
 
+  it("that has ended, which Neovim does not know yet, is started again for a new conversation", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host } = chat;
+    await nvim.lua(
+      `vim.notify = function() end
+       for _, it in ipairs(vim.api.nvim_list_chans()) do
+         if it.stream == "job" then vim.fn.chanclose(it.id) end
+       end
+       vim.cmd("CodexChat new")`,
+    );
+    await nvim.until("require('codex-chat.host').pid() == nil");
+    expect(await nvim.messages()).not.toContain("traceback");
+
+    await nvim.keys("<Esc>Aagain<C-s>");
+
+    expect((await host.heard("turn/send")).text).toBe("again");
+  });
+
   it("leads to an error for every request if it ends first or cannot be started", async () => {
     await using chat = await openChat({ program });
     const { nvim, host, buf } = chat;
