@@ -6,10 +6,13 @@ const COUNT = `
   collectgarbage()
   collectgarbage()
   local handles, marks = {}, 0
-  vim.uv.walk(function(handle)
-    local kind = handle:get_type()
-    handles[kind] = (handles[kind] or 0) + 1
-  end)
+  -- Older versions stumble over handles of Neovim's own.
+  if vim.fn.has("nvim-0.12") == 1 then
+    vim.uv.walk(function(handle)
+      local kind = handle:get_type()
+      handles[kind] = (handles[kind] or 0) + 1
+    end)
+  end
   for _, buf in ipairs(vim.api.nvim_list_bufs()) do
     if vim.api.nvim_buf_is_loaded(buf) then
       for _, ns in pairs(vim.api.nvim_get_namespaces()) do
@@ -32,6 +35,7 @@ const COUNT = `
 const NeovimHoldings = z.object({
   /** Of Lua's heap, after a collection. */
   luaKb: z.number(),
+  /** Of libuv; 0 in Neovim before 0.12, as `handles`. */
   timers: z.number(),
   /** All handles of libuv that Lua has made, timers included. */
   handles: z.number(),

@@ -91,6 +91,12 @@ function M.map(chat, is_taken)
   end
 end
 
+--- Forgets where it started: the conversation is closed.
+---@param buf integer
+function M.detach(buf)
+  began[buf] = nil
+end
+
 --- Remembers where insert mode starts.
 ---@param chat codex-chat.Chat
 function M.begin(chat)

@@ -159,17 +159,23 @@ local function remember(buf, first, last, label)
   return mark
 end
 
---- Starts again: the buffer has no folds of the plugin's.
 ---@param buf integer
-function M.attach(buf)
-  api.nvim_buf_clear_namespace(buf, ns, 0, -1)
-  labels[buf] = {}
+local function forget(buf)
+  labels[buf] = nil
   for win in pairs(made) do
     made[win][buf] = nil
     if not api.nvim_win_is_valid(win) then
       made[win] = nil
     end
   end
+end
+
+--- Starts again: the buffer has no folds of the plugin's.
+---@param buf integer
+function M.attach(buf)
+  api.nvim_buf_clear_namespace(buf, ns, 0, -1)
+  forget(buf)
+  labels[buf] = {}
 end
 
 --- Removes all folds in every window, for a buffer that gets another text.
@@ -183,9 +189,10 @@ function M.clear(buf)
   M.attach(buf)
 end
 
+--- Forgets the folds of a conversation that is closed.
 ---@param buf integer
 function M.detach(buf)
-  labels[buf] = nil
+  forget(buf)
   if api.nvim_buf_is_valid(buf) then
     api.nvim_buf_clear_namespace(buf, ns, 0, -1)
   end

@@ -155,7 +155,9 @@ function M.close(chat)
   registry.remove(chat.buf)
   require("codex-chat.ui.statusline").forget()
   require("codex-chat.highlight").detach(chat.buf)
-  require("codex-chat.buffer.undo").detach(chat.buf)
+  for _, follower in ipairs({ "undo", "fold", "backspace" }) do
+    require("codex-chat.buffer." .. follower).detach(chat.buf)
+  end
   pcall(api.nvim_del_augroup_by_id, chat.augroup)
 end
 
