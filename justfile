@@ -32,6 +32,10 @@ format:
 bench *args:
     npm run bench -- "$@"
 
+# Random use and random kills for an hour: `just soak --minutes 3 --seed 7`.
+soak *args:
+    npm run soak -- "$@"
+
 # Attack the product from inside its sandbox.
 attack *args:
     npm run attack -- "$@"

@@ -20,6 +20,7 @@ const VERBS = [
   "lint",
   "format",
   "bench",
+  "soak",
   "attack",
   "codex-update",
   "engine",

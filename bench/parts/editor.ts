@@ -14,7 +14,7 @@ import { atEnd } from "./cleanup.ts";
 
 const COLUMNS = 200;
 const ROWS = 50;
-/** How long anything may take: a first image is built in a minute or two. */
+/** How long anything may take by default: a first image is built in a minute or two. */
 const PATIENCE_MS = 180_000;
 
 /** How to start a Neovim. */
@@ -25,6 +25,10 @@ export type EditorOptions = {
   readonly cwd?: string;
   /** Becomes `vim.g.codex_chat`; without it, the plugin is left out. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** More of the environment, of Neovim and so of the host. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** How long anything may take. */
+  readonly patienceMs?: number;
 };
 
 /** A real Neovim before a screen of 200 by 50, with nothing of this machine's configuration. */
@@ -33,14 +37,27 @@ export class Editor implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #client: NeovimClient;
   readonly #home: string | undefined;
+  readonly #patienceMs: number;
+  /** Rejects when Neovim has ended: what it was asked then is never answered. */
+  readonly #gone: Promise<never>;
   readonly #kill = atEnd(() => this.#end());
   readonly #watchers = new Set<() => void>();
   readonly #events: { readonly name: string; readonly data: unknown }[] = [];
 
-  private constructor(child: ChildProcess, client: NeovimClient, ownHome: string | undefined) {
+  private constructor(
+    child: ChildProcess,
+    client: NeovimClient,
+    ownHome: string | undefined,
+    patienceMs: number,
+  ) {
     this.#child = child;
     this.#client = client;
     this.#home = ownHome;
+    this.#patienceMs = patienceMs;
+    this.#gone = new Promise((_, reject) => {
+      child.once("exit", () => reject(new Error("Neovim has ended")));
+    });
+    this.#gone.catch(() => {});
     client.on("notification", (name: string, args: unknown[]) => {
       if (name === "redraw") this.screen.redraw(args);
       else this.#events.push({ name, data: args[0] });
@@ -67,12 +84,13 @@ export class Editor implements AsyncDisposable {
         ...(await homeEnv(home)),
         CODEX_CHAT_BENCH_PLUGIN: checkout,
         CODEX_CHAT_BENCH_CONFIG: JSON.stringify(options.config ?? {}),
+        ...options.env,
       },
     });
     child.stdin.on("error", () => {});
     const client = quietClient(silentLog);
     client.attach({ reader: child.stdout, writer: child.stdin });
-    const editor = new Editor(child, client, ownHome);
+    const editor = new Editor(child, client, ownHome, options.patienceMs ?? PATIENCE_MS);
     await client.request("nvim_ui_attach", [COLUMNS, ROWS, { rgb: true, ext_linegrid: true }]);
     await editor.until("vim.v.vim_did_enter == 1");
     return editor;
@@ -84,17 +102,17 @@ export class Editor implements AsyncDisposable {
 
   /** Runs Lua; `...` are the arguments. The type is the caller's word. */
   async lua<T = unknown>(source: string, ...args: unknown[]): Promise<T> {
-    return (await this.#client.request("nvim_exec_lua", [source, args])) as T;
+    return (await this.#request("nvim_exec_lua", source, args)) as T;
   }
 
   /** Types keys, as a user does: Neovim takes them when it gets to it. */
   async input(keys: string): Promise<void> {
-    await this.#client.request("nvim_input", [keys]);
+    await this.#request("nvim_input", keys);
   }
 
   /** Waits until this Lua expression is true. */
   async until(expression: string): Promise<void> {
-    const deadline = performance.now() + PATIENCE_MS;
+    const deadline = performance.now() + this.#patienceMs;
     while ((await this.lua(`return ${expression}`)) !== true) {
       if (performance.now() > deadline) throw new Error(`never true: ${expression}`);
       await pause(10);
@@ -142,6 +160,22 @@ export class Editor implements AsyncDisposable {
     await this.#kill();
   }
 
+  #seen(): string {
+    const rows = this.screen.lines().filter((it) => !/^~?\s*(?:│~?)?$/.test(it));
+    return `The screen:\n${rows.join("\n")}`;
+  }
+
+  #request(method: string, ...args: unknown[]): Promise<unknown> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const fail = () =>
+        reject(new Error(`Neovim does not answer ${method} ${args}. ${this.#seen()}`));
+      timer = setTimeout(fail, this.#patienceMs);
+    });
+    const answer = this.#client.request(method, args);
+    return Promise.race([answer, this.#gone, late]).finally(() => clearTimeout(timer));
+  }
+
   async #end(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
       const exited = once(this.#child, "exit");
@@ -163,8 +197,9 @@ export class Editor implements AsyncDisposable {
         if (find() !== undefined) settle(() => resolve(performance.now()));
       };
       const timer = setTimeout(() => {
-        settle(() => reject(new Error(`${what} never came. The screen:\n${this.screen.text()}`)));
-      }, PATIENCE_MS);
+        settle(() => reject(new Error(`${what} never came. ${this.#seen()}`)));
+      }, this.#patienceMs);
+      this.#gone.catch((error: unknown) => settle(() => reject(error)));
       this.#watchers.add(look);
       look();
     });

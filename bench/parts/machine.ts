@@ -5,7 +5,10 @@ import { engineClient } from "../../src/sandbox/engine/client.ts";
 import type { Run } from "./run.ts";
 
 /** The machine, the programs' versions and the commit, in two lines. */
-export async function describeMachine({ program, engine }: Run): Promise<string> {
+export async function describeMachine({
+  program,
+  engine,
+}: Pick<Run, "program" | "engine">): Promise<string> {
   const info = await engineClient(engine.host).info();
   const runsc = (info as { Runtimes?: Record<string, { path?: string }> }).Runtimes?.["runsc"];
   const [neovim, gvisor, commit, changed] = await Promise.all([

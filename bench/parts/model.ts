@@ -14,7 +14,7 @@ export function said(text: string): Reply {
 
 /** Answers with a stream. */
 export function streamed(stream: Stream): Reply {
-  return reply(piecesOf(stream));
+  return reply(streamPart(stream));
 }
 
 /** The n-th delta: a word of prose, a paragraph's end now and then. */
@@ -24,7 +24,8 @@ export function deltaOf(n: number, { deltas }: Stream): string {
   return n % 17 === 5 ? "*emphasis*, " : n % 17 === 11 ? "a `name` " : `word${n % 7} `;
 }
 
-function piecesOf(stream: Stream): Part {
+/** A stream as a part of an answer. */
+export function streamPart(stream: Stream): Part {
   return async function* (context) {
     const { id, signal } = context;
     const item = { type: "message", role: "assistant", id: `msg_${id}` };

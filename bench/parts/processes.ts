@@ -49,12 +49,6 @@ export function reapedMs(): number {
   return readProcess(process.pid)?.reapedMs ?? 0;
 }
 
-/** The resident memory of a process, in MB of 10^6 bytes. */
-export function residentMb(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return (Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) * 1024) / 1e6;
-}
-
 /** Settles when a process that is no child of this one has ended. */
 export async function gone(pid: number): Promise<void> {
   const deadline = performance.now() + 20_000;

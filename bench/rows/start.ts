@@ -9,12 +9,13 @@ import { encode } from "@msgpack/msgpack";
 import { execa } from "execa";
 import { checkout } from "../../scripts/setup/index.ts";
 import { ScriptedModel } from "../../test/e2e/model.ts";
+import { residentMb } from "../../test/support/holdings.ts";
 import { history, leaveHistory, startEditor } from "../parts/chat.ts";
 import { atEnd } from "../parts/cleanup.ts";
 import { Editor } from "../parts/editor.ts";
 import { median, repeat } from "../parts/figures.ts";
 import { makePlace } from "../parts/place.ts";
-import { gone, residentMb } from "../parts/processes.ts";
+import { gone } from "../parts/processes.ts";
 import type { Run } from "../parts/run.ts";
 
 /** The floor of the host: it answers what comes first, and is nothing else. */

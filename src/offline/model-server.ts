@@ -30,15 +30,19 @@ export type ModelServer = {
 export async function startModelServer(options: {
   readonly script: ModelScript;
   readonly port?: number;
+  /** Whether requests are kept, which is the default; a server of hours has no room for them. */
+  readonly isRecording?: boolean;
 }): Promise<ModelServer> {
   const requests: RecordedRequest[] = [];
+  let count = 0;
   const server = createServer((incoming, response) => {
     const chunks: Buffer[] = [];
     incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
     incoming.on("end", () => {
       const body = Buffer.concat(chunks).toString("utf8");
       const { method = "", url = "", headers } = incoming;
-      const n = requests.push({ method, path: url, headers, body }) - 1;
+      const n = count++;
+      if (options.isRecording !== false) requests.push({ method, path: url, headers, body });
       if (method !== "POST" || url !== "/v1/responses") {
         response.writeHead(404).end();
         return;

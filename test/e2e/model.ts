@@ -21,7 +21,7 @@ export class ScriptedModel implements AsyncDisposable {
   /** Starts one, by default on any port. */
   static async start(
     script: ModelScript = () => reply(message("Done.")),
-    options: { readonly port?: number } = {},
+    options: { readonly port?: number; readonly isRecording?: boolean } = {},
   ): Promise<ScriptedModel> {
     let model: ScriptedModel | undefined;
     const server = await startModelServer({

@@ -53,6 +53,13 @@ export class Screen {
     return this.lines().join("\n");
   }
 
+  /** What stands directly to the left of the cursor: so many cells of its row. */
+  beforeCursor(cells: number): string {
+    const { row, column } = this.#cursor;
+    const left = this.#grid[row]?.slice(Math.max(0, column - cells), column) ?? [];
+    return left.map((cell) => cell.text).join("");
+  }
+
   /** All cells with how they look. */
   cells(): Cell[][] {
     return this.#grid.map((row) =>
