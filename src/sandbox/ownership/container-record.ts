@@ -13,7 +13,12 @@ const Record = z.object({
   /** Also the container's label; it counts only until the id is known. */
   token: z.uuid(),
   id: z.string().optional(),
+  /** Tokens of makers that died before they learned an id: the engine may still be making theirs. */
+  earlier: z.array(z.uuid()).optional(),
 });
+
+/** How many of those are kept. */
+const MAX_EARLIER = 8;
 
 /** A container by name on an engine, and the state directory of its project. */
 export type RecordPlace = {
@@ -36,7 +41,11 @@ export async function beginRecord(place: RecordPlace): Promise<{
   const token = randomUUID();
   const problem = await ownDirectory(join(place.stateDir, "containers"));
   if (problem !== null) throw notTrusted(problem.path, problem.what);
-  await write(place, { token });
+  // One that cannot be read counts for nothing here: it is replaced.
+  const before = await read(place).catch(() => undefined);
+  const unmade = before === undefined || before.id !== undefined ? [] : [before.token];
+  const earlier = [...(before?.earlier ?? []), ...unmade].slice(-MAX_EARLIER);
+  await write(place, { token, earlier });
   return { token, made: (id) => write(place, { token, id }) };
 }
 
@@ -52,7 +61,8 @@ export async function isRecorded(
   if (record === undefined) return false;
   if (record.id !== undefined) return record.id === container.id;
   // Its maker died before it learned the id, and so before it could start the container.
-  return !container.wasStarted && container.labels[LABELS.token] === record.token;
+  const own = [record.token, ...(record.earlier ?? [])];
+  return !container.wasStarted && own.includes(container.labels[LABELS.token] ?? "");
 }
 
 /** Forgets the container; the record need not exist. */
