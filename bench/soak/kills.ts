@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Person } from "./person.ts";
+import { numbersIn } from "./script.ts";
 import { note, type World } from "./world.ts";
 
 /** Ends what one of the programs inside runs in; the pattern must not be its own. */
@@ -45,9 +46,10 @@ export async function killShared(world: World, names: readonly string[]): Promis
   world.keys.disturb();
 }
 
-/** A conversation's file may get its name later, and a buffer is another one in another Neovim. */
+/** Known by their queries: a conversation's file may get its name later. */
 async function noteCut({ cut }: World, person: Person): Promise<void> {
-  for (const { path, buf } of await person.chats()) cut.add(path).add(`${person.name}:${buf}`);
+  for (const { buf } of await person.chats())
+    for (const number of numbersIn(await person.text(buf))) cut.add(number);
 }
 
 /** Kills a person's host. */

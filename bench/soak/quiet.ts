@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import type { ChatState, Person } from "./person.ts";
-import { endOf } from "./script.ts";
+import { endOf, numbersIn } from "./script.ts";
 import { blame, listen, type World } from "./world.ts";
 
 /** How long turns may take to end by themselves; those that never do are then stopped. */
@@ -87,10 +87,11 @@ async function checkText(world: World, person: Person, chat: ChatState): Promise
     if (text === saved) break;
     await pause(100);
   } while (performance.now() < deadline);
-  const unended = UNENDED.exec(text.replace(BACKGROUND, ""))?.[0];
-  const isCut = world.cut.has(chat.path) || world.cut.has(`${person.name}:${chat.buf}`);
-  if (unended !== undefined && !isCut)
-    blame(world, `${person.name}: an item never ended: ${unended}`);
+  const ended = text.replace(BACKGROUND, "");
+  const unended = UNENDED.exec(ended);
+  const query = numbersIn(ended.slice(0, unended?.index)).at(-1) ?? -1;
+  if (unended !== null && !world.cut.has(query))
+    blame(world, `${person.name}: an item never ended: ${unended[0]}`);
   // One without a turn is not written before something was sent.
   if (text !== saved && saved !== "")
     blame(world, `${person.name}: a file is behind its conversation: ${difference(text, saved)}`);

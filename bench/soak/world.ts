@@ -19,8 +19,8 @@ export type World = {
   readonly program: string;
   /** How often each thing was done. */
   readonly done: Map<string, number>;
-  /** Conversations whose host was killed, by file and by buffer: what it was writing has no end. */
-  readonly cut: Set<string>;
+  /** Queries in conversations whose host was killed: what it was writing has no end. */
+  readonly cut: Set<number>;
   /** The machine's load average at each sample. */
   readonly loads: number[];
   /** The last things done, the latest last. */
