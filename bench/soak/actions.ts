@@ -156,8 +156,9 @@ async function openAnother({ world, person, here }: Scene): Promise<void> {
 async function wipe({ world, person, here, chats }: Scene): Promise<void> {
   const others = chats.filter((it) => it.buf !== here.buf);
   const { buf } = world.random.pick(others);
-  // A turn that runs there ends with it.
+  // A turn that runs there ends with it, and its file says so below what had no end.
   world.ledger.disturb(person.name, buf);
+  for (const number of numbersIn(await person.text(buf))) world.cut.add(number);
   await person.editor.lua(
     `local wins = vim.fn.win_findbuf(...)
      if #wins == 0 then vim.api.nvim_buf_delete(..., { force = true }) end`,

@@ -21,11 +21,11 @@ const HostSide = z.object({
 });
 
 /**
- * Files of these folders grow with what was said: conversations, Codex's memory of them, copies. In two
+ * Files of these folders grow with use: conversations, Codex's memory of them, checkpoints. In two
  * a Neovim that was killed leaves its socket and a part of its own history.
  */
 const GROWS_WITH_USE =
-  /\/(chats|sessions|run|shada|archived_sessions|shell_snapshots|objects|audit)(\/|$)/;
+  /\/(chats|checkpoints|sessions|run|shada|archived_sessions|shell_snapshots|objects|audit)(\/|$)/;
 
 /** The figures of one moment, by name. */
 export type Sample = Readonly<Record<string, number>>;

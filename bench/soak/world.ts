@@ -19,7 +19,7 @@ export type World = {
   readonly program: string;
   /** How often each thing was done. */
   readonly done: Map<string, number>;
-  /** Queries in conversations whose host was killed: what it was writing has no end. */
+  /** Queries of conversations that were closed, or whose host was killed: the last answer may have no end. */
   readonly cut: Set<number>;
   /** The machine's load average at each sample. */
   readonly loads: number[];
