@@ -74,7 +74,10 @@ describe("a file that a real turn leaves for the host to run", SLOW, () => {
       ## You
       "
     `);
-    const found = (await auditOf(chat.projectDir, "protected_file")).slice(before);
+    // The text and the record are written side by side.
+    const since = async () => (await auditOf(chat.projectDir, "protected_file")).slice(before);
+    await expect.poll(since, WAIT).toHaveLength(6);
+    const found = await since();
     expect(found.map((it) => [it["path"], it["change"], it["what"]])).toMatchInlineSnapshot(`
       [
         [
@@ -136,9 +139,10 @@ describe("a file that a real turn leaves for the host to run", SLOW, () => {
     await place.inside(`echo evil > '${place.project}/.nvimrc'`);
     await chat.command("sandbox stop");
     await chat.until("`.nvimrc` created: Neovim or Vim runs it on start there");
-    expect(await auditOf(chat.projectDir, "protected_file")).toContainEqual(
-      expect.objectContaining({ path: ".nvimrc", change: "created" }),
-    );
+    // The text and the record are written side by side.
+    await expect
+      .poll(() => auditOf(chat.projectDir, "protected_file"), WAIT)
+      .toContainEqual(expect.objectContaining({ path: ".nvimrc", change: "created" }));
   });
 });
 
@@ -156,7 +160,9 @@ describe("the audit log of a real turn", SLOW, () => {
     expect(await chat.ask("And on.")).toEqual({ status: "completed" });
     await expect.poll(() => chat.state("sandbox"), WAIT).toBe("gVisor");
     // What waited is there.
-    expect(await auditOf(chat.projectDir, "sandbox")).toMatchObject([{ action: "started" }]);
+    await expect
+      .poll(() => auditOf(chat.projectDir, "sandbox"), WAIT)
+      .toMatchObject([{ action: "started" }]);
   });
 
   it("records the sandbox, its self-test, commands, patches and model requests, without content", async () => {
