@@ -22,6 +22,14 @@ describe("luaProblems", () => {
     expect(check(bodies, ["ground", "room", "init"])).toEqual([]);
   });
 
+  it("finds a module that is required and was moved", () => {
+    const bodies = {
+      a: 'function M.go()\n  require("codex-chat.room.gone").go()\nend',
+      b: 'function M.go(n)\n  return require("codex-chat.room." .. n)\nend',
+    };
+    expect(check(bodies, ["a", "b"])).toEqual(["a: requires room.gone, which is not there"]);
+  });
+
   it("finds a circle of modules", () => {
     const bodies = {
       "room/a": 'local b = require("codex-chat.room.b")',

@@ -6,6 +6,7 @@
  * - No modules require one another in a circle. A `require` within a function counts like one at the
  *   top, and so does a module's name in a string, as in `v:lua.require'…'` and where a table names
  *   the module to load: each of them makes one module need the other.
+ * - A module that is required is there.
  * - A folder has at most 15 modules, and each module says in its first line what it is for.
  */
 import { readFileSync } from "node:fs";
@@ -71,6 +72,7 @@ export function luaProblems(
     [...texts].map(([path, text]) => [moduleName(path), requiredBy(moduleName(path), text, names)]),
   );
   return [
+    ...[...texts].flatMap(([path, text]) => missing(moduleName(path), text, names)),
     ...[...graph].flatMap(([from, targets]) =>
       [...targets].flatMap((to) => upward(from, to, rooms)),
     ),
@@ -110,6 +112,17 @@ function requiredBy(from: string, text: string, names: ReadonlySet<string>): Rea
   }
   found.delete(from);
   return new Set([...found].filter((name) => names.has(name)));
+}
+
+/** Modules that are required by their whole names and are not there: they were renamed, or moved. */
+function missing(from: string, text: string, names: ReadonlySet<string>): readonly string[] {
+  const lines = text.split("\n").filter((line) => !line.trimStart().startsWith("--"));
+  const required = lines.flatMap((line) =>
+    [...line.matchAll(REQUIRED)].map((match) => match[1] ?? "init"),
+  );
+  return [...new Set(required)]
+    .filter((name) => !name.endsWith(".") && !names.has(name))
+    .map((name) => `${from}: requires ${name}, which is not there`);
 }
 
 function isIn(name: string, room: string): boolean {

@@ -333,7 +333,7 @@ function M.reject_files(review, files, done)
     for _, conflict in ipairs(undone.conflicts) do
       left[conflict.path] = true
     end
-    require("codex-chat.host.reload").reload(paths)
+    require("codex-chat.reload").reload(paths)
     require("codex-chat.review.conflicts").show(undone)
     remember(review, { kind = "files", files = files })
     for _, file in ipairs(files) do

@@ -106,7 +106,7 @@ function M.last(review)
           return
         end
         review.left = it.left or review.left
-        require("codex-chat.host.reload").reload(vim.tbl_map(function(file)
+        require("codex-chat.reload").reload(vim.tbl_map(function(file)
           return file.path
         end, step.files))
         over()
