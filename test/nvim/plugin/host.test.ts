@@ -82,12 +82,14 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     const { nvim, host } = chat;
     await nvim.lua(
       `vim.notify = function() end
+       _G.ended = require("codex-chat.host").pid()
        for _, it in ipairs(vim.api.nvim_list_chans()) do
          if it.stream == "job" then vim.fn.chanclose(it.id) end
        end
        vim.cmd("CodexChat new")`,
     );
-    await nvim.until("require('codex-chat.host').pid() == nil");
+    // By then the new conversation may have started another one.
+    await nvim.until("require('codex-chat.host').pid() ~= _G.ended");
     expect(await nvim.messages()).not.toContain("traceback");
 
     await nvim.keys("<Esc>Aagain<C-s>");
