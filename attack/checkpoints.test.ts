@@ -91,7 +91,7 @@ async function control(): Promise<Target> {
   const cwd = place.project;
   const shell = (script: string) => ["-c", script, "sh", place.home, `touch ${mark}`];
   return {
-    ...{ place, mark, rounds: 400 },
+    ...{ place, mark, rounds: 20_000 },
     attack: (script) => execa("sh", shell(script), { cwd, reject: false }),
     keepAttacking: async (script) => {
       const running = execa("sh", shell(`while :; do ${script}; done`), { cwd, reject: false });

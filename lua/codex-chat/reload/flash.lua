@@ -10,6 +10,11 @@ local max_ranges = 200
 ---@type table<integer, uv.uv_timer_t> by buffer
 local timers = {}
 
+--- Defines the group: a colour scheme may have removed it since.
+function M.define()
+  api.nvim_set_hl(0, "CodexChatReloaded", { link = "Visual", default = true })
+end
+
 --- Highlights lines in windows that show the buffer.
 ---@param buf integer
 ---@param ranges { [1]: integer, [2]: integer }[] first row and count, 0-based
@@ -17,7 +22,7 @@ function M.show(buf, ranges)
   if #ranges == 0 or #ranges > max_ranges or #vim.fn.win_findbuf(buf) == 0 then
     return
   end
-  api.nvim_set_hl(0, "CodexChatReloaded", { link = "Visual", default = true })
+  M.define()
   local last = api.nvim_buf_line_count(buf)
   for _, range in ipairs(ranges) do
     local first, stop = range[1], math.min(range[1] + range[2], last)

@@ -29,7 +29,8 @@ local links = {
   CodexChatReviewCommentGone = "DiagnosticWarn",
 }
 
-local function define()
+--- Defines the groups, when the first review opens: a colour scheme may have removed them since.
+function M.define()
   for name, target in pairs(links) do
     api.nvim_set_hl(0, name, { link = target, default = true })
   end
@@ -83,10 +84,10 @@ local function start(chat, ask, found, inline)
   if from and api.nvim_win_is_valid(from) then
     api.nvim_set_current_win(from)
   end
-  define()
+  M.define()
   api.nvim_create_autocmd("ColorScheme", {
     group = api.nvim_create_augroup("codex-chat.review.colors", {}),
-    callback = define,
+    callback = M.define,
   })
   ---@type codex-chat.Review
   local review = {

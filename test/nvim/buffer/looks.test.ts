@@ -4,8 +4,10 @@ import { describe, expect, it } from "vitest";
 import { openChat } from "../../support/chat.ts";
 import { neovims, repository } from "../../support/neovim.ts";
 
-/** Our groups with what they are links to. */
+/** Our groups with what they are links to; some are defined when they are first shown. */
 const LINKS = `
+  require("codex-chat.review").define()
+  require("codex-chat.reload.flash").define()
   local links = {}
   for name, hl in pairs(vim.api.nvim_get_hl(0, {})) do
     if vim.startswith(name, "CodexChat") then links[name] = hl.link or "none" end
