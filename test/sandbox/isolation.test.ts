@@ -149,7 +149,13 @@ describe("a sandbox", SLOW, () => {
     const sandbox = await sandboxOn(await repository());
     const { stdout } = await sh(
       sandbox,
-      "for i in $(seq 200); do sleep 600 & done; pgrep -c sleep; pkill sleep",
+      // A process that was just forked has its program a moment later.
+      `for i in $(seq 200); do sleep 600 & done
+       tries=0
+       while [ "$(pgrep -cf '^sleep 600')" -lt 200 ] && [ $tries -lt 300 ]; do
+         tries=$((tries + 1)); sleep 0.1
+       done
+       pgrep -cf '^sleep 600'; pkill -f '^sleep 600'`,
     );
     expect(stdout.trim()).toBe("200");
   });
