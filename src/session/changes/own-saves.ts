@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { realpath, rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { type FileKind, oidOf, type TreeFile } from "../../workspace/checkpoints/index.ts";
+import { kindOf, oidOf, type TreeFile } from "../../workspace/checkpoints/index.ts";
 import { bytePath, ProjectDir } from "../../workspace/index.ts";
 import type { ProjectChanges } from "./project-changes.ts";
 
@@ -56,9 +56,9 @@ function readFile(path: string): Read | undefined {
     using dir = ProjectDir.open(bytePath(dirname(path)));
     const read = dir?.read(bytePath(basename(path)), MAX_BYTES + 1);
     if (read === undefined || read.content.length > MAX_BYTES) return undefined;
-    const kind: FileKind = (read.stats.mode & 0o100) === 0 ? "100644" : "100755";
-    const mode = read.stats.mode & 0o777;
-    return { file: { kind, mode, oid: oidOf(read.content) }, content: read.content };
+    const { content, stats } = read;
+    const mode = stats.mode & 0o777;
+    return { file: { kind: kindOf(stats), mode, oid: oidOf(content) }, content };
   } catch {
     return undefined;
   }

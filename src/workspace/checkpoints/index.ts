@@ -14,6 +14,7 @@ export {
   reversed,
 } from "./compare.ts";
 export { oidOf, type StoredCheckpoint } from "./fast-import.ts";
+export { kindOf } from "./scanned.ts";
 export type { ShadowRepository } from "./shadow-repository.ts";
 export {
   type FileKind,

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
+import { parseJson } from "../parse-json.ts";
 import type { StoredCheckpoint } from "./fast-import.ts";
 import type { Scan, ScannedFile } from "./scanned.ts";
 import { type FileKind, Manifest, Missed } from "./tree.ts";
@@ -104,12 +105,4 @@ export async function loadScan(dir: string): Promise<CachedScan | undefined> {
 
 function hashOf(bytes: Buffer): string {
   return createHash("sha256").update(bytes).digest("hex");
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -3,7 +3,8 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type GitError, type GitRun, runGit } from "../../git.ts";
 import { ok, type Result } from "../../result.ts";
-import { parentOf } from "../byte-path.ts";
+import { parentOf, shownPath } from "../byte-path.ts";
+import { parseJson } from "../parse-json.ts";
 import {
   EMPTY_MANIFEST,
   type FileKind,
@@ -70,12 +71,11 @@ export class ShadowRepository {
     return runGit({ ...run, gitDir: this.dir });
   }
 
-  /** The files of a checkpoint. */
-  async tree(commit: string, signal?: AbortSignal): Promise<Result<Tree, GitError>> {
+  /** The files of a checkpoint, or those at a path and below it. */
+  async tree(commit: string, path = ""): Promise<Result<Tree, GitError>> {
     const listed = await this.run({
-      args: ["ls-tree", "-r", "-z", "--full-tree", commit, `${FILES}/`],
+      args: ["ls-tree", "-r", "-z", "--full-tree", commit, `${FILES}/${shownPath(path)}`],
       maxBytes: MAX_TREE_BYTES,
-      ...(signal === undefined ? {} : { signal }),
     });
     if (!listed.ok) return listed;
     const tree = new Map<string, TreeFile>();
@@ -155,14 +155,6 @@ export class ShadowRepository {
   async removeReports(): Promise<void> {
     for (const name of await readdir(this.dir).catch(() => []))
       if (name.startsWith("fast_import_crash_")) await rm(join(this.dir, name), { force: true });
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { writePrivate } from "../../atomic-write.ts";
 import { codeOf } from "../../error-code.ts";
+import { parseJson } from "../parse-json.ts";
 import type { Plan } from "./change.ts";
 
 const TreeFile = z.object({ kind: z.enum(["100644", "100755", "120000"]), oid: z.string() });
@@ -140,12 +141,4 @@ async function system(): Promise<readonly [string, string]> {
   const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "");
   const namespace = await readlink("/proc/self/ns/pid").catch(() => "");
   return [boot.trim(), namespace.replace(/\D/g, "")];
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

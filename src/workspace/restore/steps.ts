@@ -1,6 +1,6 @@
 import { codeOf } from "../../error-code.ts";
 import { bytesOf } from "../byte-path.ts";
-import { isSameFile, oidOf, type TreeFile } from "../checkpoints/index.ts";
+import { isSameFile, kindOf, oidOf, type TreeFile } from "../checkpoints/index.ts";
 import type { ProjectDir } from "../project-dir.ts";
 import type { ConflictReason, Step } from "./change.ts";
 
@@ -157,8 +157,7 @@ function fileAt(dir: ProjectDir, name: string): TreeFile | undefined | "other" {
   }
   const read = dir.read(name, MAX_BYTES);
   if (read === undefined) return "other";
-  const kind = (read.stats.mode & 0o100) === 0 ? "100644" : "100755";
-  return { kind, oid: oidOf(read.content) };
+  return { kind: kindOf(read.stats), oid: oidOf(read.content) };
 }
 
 function asFile(file: TreeFile | undefined | "other"): TreeFile | undefined {
