@@ -60,9 +60,9 @@ export async function fileBefore(
   { checkpoints, versions, root }: ProjectChanges,
   { left, path }: ActionParams<"changes/file">,
 ): Promise<Result<ActionResult<"changes/file">, Failure>> {
-  const tree = await (await checkpoints.shadow()).tree(left);
-  if (!tree.ok) return failed(tree.error.message);
   const inside = bytePath(path.slice(root.length + 1));
+  const tree = await (await checkpoints.shadow()).tree(left, inside);
+  if (!tree.ok) return failed(tree.error.message);
   const oid = tree.value.get(inside)?.oid;
   if (oid === undefined) return ok({});
   const content = (await versions.put([oid])).get(oid);
@@ -71,13 +71,13 @@ export async function fileBefore(
 
 /** The files as they are, or as they were after the last turn. */
 async function nowOf(
-  { checkpoints }: ProjectChanges,
+  changes: ProjectChanges,
   { turns }: TurnHistory,
   isQuick: boolean,
 ): Promise<Result<string, CheckpointError>> {
   const last = isQuick ? turns.at(-1)?.after : undefined;
   if (last !== undefined) return ok(last);
-  const taken = await checkpoints.take({ signal: new AbortController().signal });
+  const taken = await changes.now();
   return taken.ok ? ok(taken.value.commit) : taken;
 }
 

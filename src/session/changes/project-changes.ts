@@ -37,6 +37,9 @@ export type ProjectChangesOptions = {
   readonly foreign: () => readonly string[];
 };
 
+/** Of what nobody stops. */
+const NEVER = new AbortController().signal;
+
 /** A turn whose checkpoint is being taken, or was. */
 type Running = { readonly turn: string; readonly begun: Promise<Begun> };
 type Begun = Result<Checkpoint, CheckpointError>;
@@ -109,7 +112,7 @@ export class ProjectChanges implements TurnHook {
     this.#running.delete(threadId);
     const before = await running?.begun.catch(() => undefined);
     if (running === undefined || before === undefined) return [];
-    const after = before.ok ? await this.#take() : before;
+    const after = before.ok ? await this.now() : before;
     if (!after.ok) {
       // Of a project that is gone, the turn's own failure tells more.
       const isThere = (await statsAt(this.root).catch(() => null)) !== undefined;
@@ -135,6 +138,11 @@ export class ProjectChanges implements TurnHook {
     const [running] = this.#running.values();
     const begun = await running?.begun.catch(() => undefined);
     return begun?.ok === true ? begun.value.commit : undefined;
+  }
+
+  /** Records the files as they are. */
+  now(): Promise<Begun> {
+    return this.checkpoints.take({ signal: NEVER });
   }
 
   /** Compares two checkpoints. */
@@ -187,8 +195,7 @@ export class ProjectChanges implements TurnHook {
     const tree = await (await this.checkpoints.shadow()).treeName(commit);
     if (!tree.ok) return failed(tree.error.message);
     const base = { commit, tree: tree.value };
-    const signal = new AbortController().signal;
-    const derived = await this.checkpoints.derive(base, changes, contents, signal);
+    const derived = await this.checkpoints.derive(base, changes, contents, NEVER);
     return derived.ok ? ok(derived.value.commit) : failed(derived.error.message);
   }
 
@@ -235,11 +242,11 @@ export class ProjectChanges implements TurnHook {
 
   async #warm(signal: AbortSignal, onProgress: (files: number) => void): Promise<Begun> {
     const taken = await this.checkpoints.take({ signal, onProgress });
-    if (taken.ok && !this.#isWarm) {
-      await this.#endCut(taken.value.commit);
-      this.#pruneLater();
-    }
-    this.#isWarm ||= taken.ok;
+    if (!taken.ok || this.#isWarm) return taken;
+    // At once: a turn may begin while the first scan, ahead of it, is ending.
+    this.#isWarm = true;
+    await this.#endCut(taken.value.commit);
+    this.#pruneLater();
     return taken;
   }
 
@@ -256,10 +263,6 @@ export class ProjectChanges implements TurnHook {
     for (const { id, after, process } of turns)
       if (after === undefined && !(await isRunningProcess(process)))
         await this.log.end({ turn: id, atMs: Date.now(), after: commit, late: true });
-  }
-
-  #take(): Promise<Begun> {
-    return this.checkpoints.take({ signal: new AbortController().signal });
   }
 }
 

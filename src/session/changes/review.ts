@@ -20,7 +20,7 @@ export async function accept(
   changes: ProjectChanges,
   { left, files }: Accept,
 ): Promise<Result<NewLeft, Failure>> {
-  const now = await changes.checkpoints.take({ signal: new AbortController().signal });
+  const now = await changes.now();
   if (!now.ok) return failed(now.error.message);
   const compared = await changes.compare(left, now.value.commit);
   if (!compared.ok) return failed(compared.error.message);

@@ -108,7 +108,7 @@ export async function reject(
   { path: chat, threadId: thread = "" }: ChatPlace,
   { left, paths }: ActionParams<"changes/reject">,
 ): Promise<Result<Answer, Failure>> {
-  const now = await changes.checkpoints.take({ signal: new AbortController().signal });
+  const now = await changes.now();
   if (!now.ok) return failed(now.error.message);
   const set = await changes.reverse(left, now.value.commit);
   if (!set.ok) return failed(set.error.message);
