@@ -376,4 +376,17 @@ function M.clean_name(name)
   return cut(text, name_chars)
 end
 
+--- A fence that is longer than any run of backticks in the text.
+---@param lines string[]
+---@return string
+function M.fence_for(lines)
+  local longest = 2
+  for _, line in ipairs(lines) do
+    for run in line:gmatch("`+") do
+      longest = math.max(longest, #run)
+    end
+  end
+  return ("`"):rep(longest + 1)
+end
+
 return M

@@ -9,13 +9,7 @@ local M = {}
 ---@param filetype string
 ---@return string
 local function fenced(lines, filetype)
-  local longest = 2
-  for _, line in ipairs(lines) do
-    for run in line:gmatch("`+") do
-      longest = math.max(longest, #run)
-    end
-  end
-  local ticks = ("`"):rep(longest + 1)
+  local ticks = require("codex-chat.format").fence_for(lines)
   return table.concat(
     { ticks .. filetype:match("^[%w_+-]*"), table.concat(lines, "\n"), ticks },
     "\n"

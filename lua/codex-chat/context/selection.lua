@@ -12,19 +12,6 @@ local api = vim.api
 ---@field last_col integer
 ---@field lines string[]
 
---- A fence that is longer than any run of backticks in the text.
----@param lines string[]
----@return string
-local function fence_for(lines)
-  local longest = 2
-  for _, line in ipairs(lines) do
-    for run in line:gmatch("`+") do
-      longest = math.max(longest, #run)
-    end
-  end
-  return ("`"):rep(longest + 1)
-end
-
 ---@param buf integer
 ---@param root string
 ---@return string
@@ -37,7 +24,7 @@ local function describe(buf, root)
   if vim.startswith(path, root .. "/") then
     path = path:sub(#root + 2)
   end
-  local ticks = fence_for({ path }):sub(3)
+  local ticks = require("codex-chat.format").fence_for({ path }):sub(3)
   if path:find("`", 1, true) then
     return ("%s %s %s"):format(ticks, path, ticks)
   end
@@ -72,7 +59,7 @@ end
 ---@param root string the project's, for relative paths
 ---@return string[]
 function M.quote(s, root)
-  local ticks = fence_for(s.lines)
+  local ticks = require("codex-chat.format").fence_for(s.lines)
   local unsaved = ""
   if api.nvim_buf_get_name(s.buf) == "" then
     unsaved = " (not saved in a file)"

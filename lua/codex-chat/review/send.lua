@@ -10,18 +10,6 @@ local text = require("codex-chat.review.text")
 
 local api = vim.api
 
----@param lines string[]
----@return string
-local function fence_for(lines)
-  local longest = 2
-  for _, line in ipairs(lines) do
-    for run in line:gmatch("`+") do
-      longest = math.max(longest, #run)
-    end
-  end
-  return ("`"):rep(longest + 1)
-end
-
 --- Whether a comment's code is still in its file.
 ---@param comment codex-chat.Comment
 ---@return boolean
@@ -75,7 +63,7 @@ function M.compose(comments, root)
     end
     vim.list_extend(lines, { place(comment, root), "" })
     if #comment.code > 0 then
-      local ticks = fence_for(comment.code)
+      local ticks = require("codex-chat.format").fence_for(comment.code)
       local filetype = text.filetype(comment.path, comment.code):match("^[%w_+-]*")
       lines[#lines + 1] = ticks .. filetype
       vim.list_extend(lines, comment.code)
