@@ -4,6 +4,8 @@
 --- the hunk stands below; 0 is the top.
 local M = {}
 
+local api = vim.api
+
 ---@class (exact) codex-chat.LineHunk
 ---@field left integer[] first line and count
 ---@field right integer[]
@@ -138,6 +140,24 @@ function M.beside(hunks, side, line)
     shift = o_stop - stop
   end
   return line + shift
+end
+
+--- The lines of the file that decisions are about, as they are now.
+---@param review codex-chat.Review
+---@return string[]
+function M.right_lines(review)
+  if not review.right_buf then
+    return {}
+  end
+  local lines = api.nvim_buf_get_lines(review.right_buf, 0, -1, false)
+  return #lines == 1 and lines[1] == "" and {} or lines
+end
+
+--- The hunks between what the file was and what it is now.
+---@param review codex-chat.Review
+---@return codex-chat.LineHunk[]
+function M.of(review)
+  return review.before and M.diff(review.before, M.right_lines(review)) or {}
 end
 
 return M

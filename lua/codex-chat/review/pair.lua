@@ -126,26 +126,8 @@ local function show_left(review, lines, label)
   end
 end
 
---- The lines on the right as they are now.
----@param review codex-chat.Review
----@return string[]
-function M.right_lines(review)
-  if not review.right_buf then
-    return {}
-  end
-  local lines = api.nvim_buf_get_lines(review.right_buf, 0, -1, false)
-  if #lines == 1 and lines[1] == "" then
-    return {}
-  end
-  return lines
-end
-
---- The hunks between the two sides as they are now.
----@param review codex-chat.Review
----@return codex-chat.LineHunk[]
-function M.hunks(review)
-  return review.before and hunks.diff(review.before, M.right_lines(review)) or {}
-end
+M.right_lines = hunks.right_lines
+M.hunks = hunks.of
 
 ---@param review codex-chat.Review
 ---@param file codex-chat.ReviewFile

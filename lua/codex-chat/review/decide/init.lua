@@ -163,45 +163,87 @@ local function is_decided(file)
   return file.done ~= nil
 end
 
---- Accepts the hunk under the cursor, or the changed lines in a range.
+--- Decides on the changed lines under the cursor, or in a range; where lines cannot be decided on, on the
+--- whole file.
 ---@param review codex-chat.Review
 ---@param range? integer[]
-function M.accept(review, range)
+---@param on_file fun(review: codex-chat.Review, files: codex-chat.ReviewFile[], done: fun())
+---@param on_lines fun(file: codex-chat.ReviewFile, some: codex-chat.LineHunk[], done: fun())
+local function decide(review, range, on_file, on_lines)
   M.enqueue(review, function(done)
     local file = review.view.file(review)
     if is_conflict(review) then
       done()
-    elseif not has_lines(review, file) then
+      return
+    end
+    if not has_lines(review, file) then
       if is_decided(file) then
         done()
-        return
+      else
+        on_file(review, { file }, done)
       end
-      M.accept_files(review, { file }, done)
-    else
-      local some = review.view.chosen(review, range)
-      local bytes = #some > 0 and saved_bytes(review, file)
-      if not bytes then
-        if #some == 0 then
-          say.info("there is no change here; ]c goes to the next one.")
-        end
-        done()
-        return
-      end
-      local line = some[1].right[1]
-      local entry = { path = file.path, hunks = some, sha256 = vim.fn.sha256(bytes) }
-      accept(review, { entry }, done, function()
-        remember(review, { kind = "accept", files = { file }, line = line })
-        review.view.refresh(review, function(found)
-          if #found == 0 then
-            file.done = "accepted"
-            review.view.count(review, file)
-            list.draw(review)
-          end
-          go_on(review, found, line, done)
-        end)
-      end)
+      return
     end
+    local some = review.view.chosen(review, range)
+    if #some == 0 then
+      say.info("there is no change here; ]c goes to the next one.")
+      done()
+      return
+    end
+    on_lines(file, some, done)
   end)
+end
+
+--- Some lines were decided on: looks at what is left of the file, and goes on.
+---@param review codex-chat.Review
+---@param file codex-chat.ReviewFile
+---@param how "accepted"|"rejected"
+---@param line integer
+---@param done fun()
+local function lines_decided(review, file, how, line, done)
+  review.view.refresh(review, function(found)
+    if #found == 0 then
+      file.done = how
+      review.view.count(review, file)
+      list.draw(review)
+    end
+    if how == "rejected" then
+      M.decided(review, false)
+    end
+    go_on(review, found, line, done)
+  end)
+end
+
+--- Accepts the hunk under the cursor, or the changed lines in a range.
+---@param review codex-chat.Review
+---@param range? integer[]
+function M.accept(review, range)
+  decide(review, range, M.accept_files, function(file, some, done)
+    local bytes = saved_bytes(review, file)
+    if not bytes then
+      done()
+      return
+    end
+    local line = some[1].right[1]
+    local entry = { path = file.path, hunks = some, sha256 = vim.fn.sha256(bytes) }
+    accept(review, { entry }, done, function()
+      remember(review, { kind = "accept", files = { file }, line = line })
+      lines_decided(review, file, "accepted", line, done)
+    end)
+  end)
+end
+
+--- Whether a file has unsaved changes; then it says what to do about them.
+---@param file codex-chat.ReviewFile
+---@param advice string
+---@return boolean
+local function is_unsaved(file, advice)
+  local buf = require("codex-chat.registry").find_name(file.path)
+  local is_modified = buf and api.nvim_buf_is_loaded(buf) and vim.bo[buf].modified
+  if is_modified then
+    say.error(("%s has unsaved changes: %s"):format(file.name, advice))
+  end
+  return is_modified or false
 end
 
 --- Accepts whole files.
@@ -211,9 +253,7 @@ end
 function M.accept_files(review, files, done)
   local paths = {}
   for _, file in ipairs(files) do
-    local buf = require("codex-chat.registry").find_name(file.path)
-    if buf and api.nvim_buf_is_loaded(buf) and vim.bo[buf].modified then
-      say.error(("%s has unsaved changes: `:w` saves them, then accept again."):format(file.name))
+    if is_unsaved(file, "`:w` saves them, then accept again.") then
       done()
       return
     end
@@ -272,37 +312,12 @@ end
 ---@param review codex-chat.Review
 ---@param range? integer[]
 function M.reject(review, range)
-  M.enqueue(review, function(done)
-    local file = review.view.file(review)
-    if is_conflict(review) then
-      done()
-    elseif not has_lines(review, file) then
-      if is_decided(file) then
-        done()
-        return
-      end
-      M.reject_files(review, { file }, done)
+  decide(review, range, M.reject_files, function(file, some, done)
+    local line = some[1].right[1]
+    if put_back(review, some) then
+      lines_decided(review, file, "rejected", line, done)
     else
-      local some = review.view.chosen(review, range)
-      if #some == 0 then
-        say.info("there is no change here; ]c goes to the next one.")
-        done()
-        return
-      end
-      local line = some[1].right[1]
-      if not put_back(review, some) then
-        done()
-        return
-      end
-      review.view.refresh(review, function(found)
-        if #found == 0 then
-          file.done = "rejected"
-          review.view.count(review, file)
-          list.draw(review)
-        end
-        M.decided(review, false)
-        go_on(review, found, line, done)
-      end)
+      done()
     end
   end)
 end
@@ -314,9 +329,7 @@ end
 function M.reject_files(review, files, done)
   local paths = {}
   for _, file in ipairs(files) do
-    local buf = require("codex-chat.registry").find_name(file.path)
-    if buf and api.nvim_buf_is_loaded(buf) and vim.bo[buf].modified then
-      say.error(("%s has unsaved changes: save or undo them first."):format(file.name))
+    if is_unsaved(file, "save or undo them first.") then
       done()
       return
     end

@@ -138,22 +138,8 @@ function M.file(review)
   return file
 end
 
---- The lines of the file that decisions are about.
----@param review codex-chat.Review
----@return string[]
-function M.right_lines(review)
-  if not review.right_buf then
-    return {}
-  end
-  local lines = api.nvim_buf_get_lines(review.right_buf, 0, -1, false)
-  return #lines == 1 and lines[1] == "" and {} or lines
-end
-
----@param review codex-chat.Review
----@return codex-chat.LineHunk[]
-function M.hunks(review)
-  return review.before and hunks.diff(review.before, M.right_lines(review)) or {}
-end
+M.right_lines = hunks.right_lines
+M.hunks = hunks.of
 
 ---@param review codex-chat.Review
 ---@param file codex-chat.ReviewFile
