@@ -79,7 +79,7 @@ export async function bundle(root) {
       splitting: true,
       chunkNames: "host/[name]-[hash]",
       banner: { js: BANNER },
-      plugins: [leaveOut, quietModem, splitIn(root)],
+      plugins: [leaveOut, splitIn(root)],
     }),
     build({
       ...common,
@@ -119,26 +119,6 @@ const leaveOut = {
     onLoad({ filter: /.*/, namespace: "left-out" }, ({ path }) => ({
       contents: STAND_INS[path] ?? "module.exports = {};",
     }));
-  },
-};
-
-/** What docker-modem (5.0) writes out for each request, with all of the agent's sockets, for `debug`. */
-const WRITTEN_OUT = "util.inspect(options, {\n    showHidden: true,\n    depth: null\n  })";
-
-/**
- * Keeps docker-modem from writing out requests that nobody reads.
- *
- * @type {import("esbuild").Plugin}
- */
-const quietModem = {
-  name: "quiet-modem",
-  setup({ onLoad }) {
-    onLoad({ filter: /[\\/]docker-modem[\\/]lib[\\/]modem\.js$/ }, ({ path }) => {
-      const text = readFileSync(path, "utf8");
-      if (!text.includes(WRITTEN_OUT))
-        throw new Error(`${path} no longer has what scripts/build.mjs takes out of it`);
-      return { contents: text.replace(WRITTEN_OUT, '""') };
-    });
   },
 };
 

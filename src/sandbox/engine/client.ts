@@ -1,5 +1,16 @@
 import { Agent } from "node:http";
+import { inspect } from "node:util";
 import Docker from "dockerode";
+
+/**
+ * Says only its name when it is written out: docker-modem (5.0) writes out each request for `debug`,
+ * with the agent and all of its sockets, which costs more than the request.
+ */
+class QuietAgent extends Agent {
+  [inspect.custom](): string {
+    return "Agent";
+  }
+}
 
 /** A client of the engine at a unix socket: the socket's path, or its address as in DOCKER_HOST. */
 export function engineClient(socket: string): Docker {
@@ -10,6 +21,6 @@ export function engineClient(socket: string): Docker {
     port: undefined,
     protocol: "http",
     // No keep-alive: kept connections break when the engine restarts, and new ones are cheap.
-    agent: new Agent({ keepAlive: false }),
+    agent: new QuietAgent({ keepAlive: false }),
   } as Docker.DockerOptions);
 }
