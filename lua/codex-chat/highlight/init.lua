@@ -5,6 +5,7 @@
 local M = {}
 
 local chunks = require("codex-chat.highlight.chunks")
+local groups = require("codex-chat.highlight.groups")
 local paint = require("codex-chat.highlight.paint")
 
 local api = vim.api
@@ -353,10 +354,10 @@ end
 
 --- Defines the highlight groups, as links that colour schemes and users may override.
 function M.setup()
-  paint.define()
+  groups.define()
   api.nvim_create_autocmd("ColorScheme", {
     group = api.nvim_create_augroup("codex-chat.colors", {}),
-    callback = paint.define,
+    callback = groups.define,
   })
 end
 

@@ -15,37 +15,6 @@ local captures_ms = 100
 ---@type table<integer, table<string, true>> languages that took too long, by buffer
 local slow = {}
 
-local links = {
-  CodexChatYou = "Title",
-  CodexChatCodex = "Function",
-  CodexChatRule = "NonText",
-  CodexChatVerb = "Statement",
-  CodexChatFailed = "DiagnosticError",
-  CodexChatAsks = "DiagnosticWarn",
-  CodexChatMuted = "Comment",
-  CodexChatError = "DiagnosticError",
-  CodexChatNote = "DiagnosticInfo",
-  CodexChatThinking = "Comment",
-  CodexChatFold = "Comment",
-  CodexChatAdded = "Added",
-  CodexChatRemoved = "Removed",
-  CodexChatHunk = "Special",
-  CodexChatHint = "Comment",
-  CodexChatRunning = "DiagnosticInfo",
-  CodexChatQueued = "Comment",
-  CodexChatWaiting = "DiagnosticWarn",
-  CodexChatAsked = "IncSearch",
-  CodexChatKey = "Special",
-  CodexChatKeyText = "Comment",
-}
-
---- Links the groups, except those that the user or a colour scheme has set.
-function M.define()
-  for name, target in pairs(links) do
-    api.nvim_set_hl(0, name, { link = target, default = true })
-  end
-end
-
 --- Captures without a colour. Code is the most important text of an answer, and many colour schemes
 --- show whole blocks as dim as comments, so it keeps the normal colour.
 local skipped = {
