@@ -50,7 +50,9 @@ __attribute__((constructor)) static void a(void) { fclose(fopen("${marks.parser.
 async function modules(): Promise<string[]> {
   const from = join(repository, "lua");
   const entries = await readdir(join(from, "codex-chat"), { recursive: true });
-  return entries.filter((it) => extname(it) === ".lua").map((it) => join("lua/codex-chat", it));
+  return entries
+    .filter((path) => extname(path) === ".lua")
+    .map((path) => join("lua/codex-chat", path));
 }
 
 /** Neovim in the same project, without the plugin or with it behind the project. */

@@ -79,7 +79,7 @@ const HOSTILE =
 
 /** How many queries of the user's a reader of the file finds. */
 function queries(file: string): number {
-  return readTranscript(file).sections.filter((it) => it.role === "user").length;
+  return readTranscript(file).sections.filter((section) => section.role === "user").length;
 }
 
 const MODELINE = "# vim: set textwidth=13 :";
@@ -253,7 +253,7 @@ group("editor", [
         reply(message("Done with it.")),
       );
       await chat.ask("Go on.");
-      const planted = [near, far].filter((it) => existsSync(it));
+      const planted = [near, far].filter((path) => existsSync(path));
       return verdict(planted.length > 0, planted.join(" ") || "nothing was planted");
     },
     control: async () => {

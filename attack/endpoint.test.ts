@@ -26,7 +26,9 @@ function reachesNot(name: string, tries: string, body: string, sign: string): At
     strike: async (out) => {
       const before = out.upstream.seen.length;
       const said = await post(out, body);
-      const arrived = out.upstream.seen.slice(before).some((it) => it.body.includes(sign));
+      const arrived = out.upstream.seen
+        .slice(before)
+        .some((request) => request.body.includes(sign));
       return verdict(arrived, said.slice(-120));
     },
     product: async () => productWayOut(await place()),

@@ -58,9 +58,9 @@ function floods(
   isBounded: (lines: readonly string[]) => boolean,
   plain: { readonly piece: string; readonly count: number },
 ): Attempt {
-  const judge = (it: Flooded): Verdict => {
-    const costs = it.nvimMb > MAX_MB || it.hostMb > MAX_HOST_MB || it.stopMs > MAX_STOP_MS;
-    return verdict(costs || !isBounded(it.lines), figures(it));
+  const judge = (flood: Flooded): Verdict => {
+    const costs = flood.nvimMb > MAX_MB || flood.hostMb > MAX_HOST_MB || flood.stopMs > MAX_STOP_MS;
+    return verdict(costs || !isBounded(flood.lines), figures(flood));
   };
   return {
     name,

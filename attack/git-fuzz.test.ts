@@ -42,7 +42,7 @@ const SETTINGS: readonly Setting[] = [
 ];
 
 const name = fc.constantFrom(...NAMES);
-const path = fc.array(name, { minLength: 1, maxLength: 2 }).map((it) => it.join("/"));
+const path = fc.array(name, { minLength: 1, maxLength: 2 }).map((names) => names.join("/"));
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
     make: fc.constantFrom("repository" as const, "bare" as const, "separate" as const),
@@ -96,14 +96,14 @@ function layoutOf({ isRepository, steps }: Omit<RandomProject, "closed">): Layou
   };
 }
 
-async function take(it: Step, root: string, other: string, usedIn: string[]): Promise<void> {
-  if ("at" in it && usedIn.includes(it.at)) return;
-  const owner = "of" in it ? usedIn[it.of % usedIn.length] : ".";
+async function take(step: Step, root: string, other: string, usedIn: string[]): Promise<void> {
+  if ("at" in step && usedIn.includes(step.at)) return;
+  const owner = "of" in step ? usedIn[step.of % usedIn.length] : ".";
   if (owner === undefined) return;
   const top = join(root, owner);
-  const at = "at" in it ? join(root, it.at) : root;
+  const at = "at" in step ? join(root, step.at) : root;
   await mkdir(dirname(at), { recursive: true });
-  switch (it.make) {
+  switch (step.make) {
     case "repository":
       await plantRepository(at);
       break;
@@ -119,31 +119,31 @@ async function take(it: Step, root: string, other: string, usedIn: string[]): Pr
       await git(top, "worktree", "add", "-q", "-b", `side-${usedIn.length}`, at);
       break;
     case "submodule":
-      await git(top, "-c", "protocol.file.allow=always", "submodule", "add", other, it.at);
+      await git(top, "-c", "protocol.file.allow=always", "submodule", "add", other, step.at);
       await git(top, "commit", "-q", "-am", "submodule");
       return;
     case "setting": {
-      const [key, value, file] = it.is;
+      const [key, value, file] = step.is;
       await put(join(top, file));
       await git(top, "config", key, value.replaceAll("TOP", top));
       return;
     }
     case "link":
-      await symlink(join(root, it.to), at);
+      await symlink(join(root, step.to), at);
       return;
   }
-  usedIn.push(it.at);
+  usedIn.push(step.at);
 }
 
 /** The project is opened, spoiled, closed in part, opened again and spoiled again. */
-async function holds(it: RandomProject): Promise<"held" | "refused"> {
-  const target = await guardedLayout(layoutOf(it))().catch(refusedOnly);
+async function holds(drawn: RandomProject): Promise<"held" | "refused"> {
+  const target = await guardedLayout(layoutOf(drawn))().catch(refusedOnly);
   if (target === undefined) return "refused";
   try {
     const strike = (script: string) => target.sh(`cd "$2" || exit; ${script}`);
     await strike(SPOIL);
     expect(await useGitIn(target)).toMatchObject({ fell: false });
-    await strike(`chmod ${it.closed.mode} '${it.closed.at.replaceAll("'", "'\\''")}'`);
+    await strike(`chmod ${drawn.closed.mode} '${drawn.closed.at.replaceAll("'", "'\\''")}'`);
     await target.reopen();
     await strike(SPOIL);
     expect(await useGitIn(target)).toMatchObject({ fell: false });
@@ -172,8 +172,8 @@ group(
       mustHappen: "nothing from the attacker runs on the host, or the sandbox is not started",
       run: async () => {
         let refused = 0;
-        const property = fc.asyncProperty(project, async (it) => {
-          if ((await holds(it)) === "refused") refused++;
+        const property = fc.asyncProperty(project, async (drawn) => {
+          if ((await holds(drawn)) === "refused") refused++;
         });
         await fc.assert(property, { numRuns: RUNS, endOnFailure: true });
         // If most were refused, the others would prove little.

@@ -121,8 +121,8 @@ const TOUCH = `for it in "$1"/leases "$1"/chats "$1" "$1"/..; do echo x > "$it/p
 /** What a program inside can reach of the state directory. */
 async function reachState(inside: Inside, state: string): Promise<Verdict> {
   const { stdout } = await inside.sh(TOUCH, { args: [state] });
-  const planted = ["leases", "chats", ".", ".."].filter((it) =>
-    existsSync(join(state, it, "planted")),
+  const planted = ["leases", "chats", ".", ".."].filter((name) =>
+    existsSync(join(state, name, "planted")),
   );
   const seen = /leases/.test(stdout);
   return verdict(
@@ -345,7 +345,11 @@ group("host", [
       const place = await hostPlace("planted-control");
       const link = join(place.project, ".vscode");
       await symlink(place.home, link);
-      const inside = await weakened({ runtime: "runc", weaken: (it) => it, readOnly: [link] });
+      const inside = await weakened({
+        runtime: "runc",
+        weaken: (options) => options,
+        readOnly: [link],
+      });
       const { stdout } = await inside.sh(`cat ${link}/secret.txt`);
       return verdict(stdout.includes(place.secret), stdout || "the link leads nowhere");
     },
@@ -372,7 +376,11 @@ group("host", [
       const place = await hostPlace("linked-home");
       const link = join(place.base, "work", "link");
       await symlink(place.home, link);
-      const inside = await weakened({ runtime: "runc", weaken: (it) => it, mounts: [link] });
+      const inside = await weakened({
+        runtime: "runc",
+        weaken: (options) => options,
+        mounts: [link],
+      });
       const { stdout } = await inside.sh(`cat ${link}/secret.txt`);
       return verdict(stdout.includes(place.secret), `${(await readdir(link)).length} files`);
     },

@@ -106,7 +106,7 @@ function smugglesNot(name: string, tries: string, headers: string): Attempt {
       );
       const came = heard.slice(before);
       if (came.length === 0) return verdict(true, "the site was not reached at all");
-      const second = came.map(behindFirst).find((it) => it.includes("/second"));
+      const second = came.map(behindFirst).find((text) => text.includes("/second"));
       return verdict(second !== undefined, second?.split("\r\n")[0] ?? "one request, with a body");
     },
     product,

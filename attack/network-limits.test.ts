@@ -58,7 +58,7 @@ async function passesOn(out: WayOut, body: object, words: string): Promise<Verdi
   const text = JSON.stringify({ model: "m", input: [], stream: true, store: false, ...body });
   const head = `POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: ${text.length}\r\n\r\n`;
   await out.raw(out.modelPort, head + text);
-  const passed = out.upstream.seen.some((it) => it.body.includes(words));
+  const passed = out.upstream.seen.some((request) => request.body.includes(words));
   return verdict(passed, `${out.upstream.seen.length} calls came to the upstream`);
 }
 
@@ -142,7 +142,7 @@ group("network", [
     "the upstream gets no more than is allowed",
     async (out) => {
       const statuses = await calls(out, 1, 5_000_000);
-      const bytes = Math.max(0, ...out.upstream.seen.map((it) => it.bytes));
+      const bytes = Math.max(0, ...out.upstream.seen.map((request) => request.bytes));
       return verdict(bytes > 100_000, `${bytes} bytes came to the upstream; statuses ${statuses}`);
     },
   ),

@@ -49,7 +49,7 @@ function trick(
 /** The victim was reached, or the answer is anything but a refusal. */
 function reachesVictim(out: WayOut, before: { reached: number }, answer: string): Verdict {
   const count = out.victim.reached() - before.reached;
-  const hasKey = out.victim.heard.slice(before.reached).some((it) => it.includes(KEY));
+  const hasKey = out.victim.heard.slice(before.reached).some((words) => words.includes(KEY));
   if (count > 0) return verdict(true, `the victim was reached${hasKey ? " with the key" : ""}`);
   const refused = /^HTTP\/1\.1 4\d\d/.test(answer);
   return verdict(!refused, answer.split("\r\n")[0] ?? "no answer");
@@ -57,8 +57,10 @@ function reachesVictim(out: WayOut, before: { reached: number }, answer: string)
 
 /** The upstream was asked for anything but the one call. */
 function asksUpstream(out: WayOut, before: { seen: number }): Verdict {
-  const seen = out.upstream.seen.slice(before.seen).map((it) => `${it.method} ${it.url}`);
-  const other = seen.find((it) => it !== "POST /v1/responses");
+  const seen = out.upstream.seen
+    .slice(before.seen)
+    .map((request) => `${request.method} ${request.url}`);
+  const other = seen.find((request) => request !== "POST /v1/responses");
   return verdict(other !== undefined, seen.join(", ") || "the upstream was not asked");
 }
 
@@ -210,8 +212,12 @@ group("network", [
       bytes: `${HEAD}user-agent: a\nx-smuggled: yes\r\nopenai-organization: theirs\r\n${LENGTH}\r\n${BODY}`,
     }),
     (out, before) => {
-      const seen = out.upstream.seen.slice(before.seen).map((it) => it.headers.toLowerCase());
-      const passed = seen.some((it) => it.includes("smuggled") || it.includes("theirs"));
+      const seen = out.upstream.seen
+        .slice(before.seen)
+        .map((request) => request.headers.toLowerCase());
+      const passed = seen.some(
+        (headers) => headers.includes("smuggled") || headers.includes("theirs"),
+      );
       return verdict(passed, `${seen.length} requests came to the upstream`);
     },
   ),
@@ -224,8 +230,8 @@ group("network", [
       bytes: `${HEAD}Authorization: Bearer attacker\r\nCookie: a=attacker\r\nX-Api-Key: attacker\r\nconnection: close, x-codex-turn\r\n${LENGTH}\r\n${BODY}`,
     }),
     (out, before) => {
-      const seen = out.upstream.seen.slice(before.seen).map((it) => it.headers);
-      const theirs = seen.some((it) => it.includes("attacker"));
+      const seen = out.upstream.seen.slice(before.seen).map((request) => request.headers);
+      const theirs = seen.some((headers) => headers.includes("attacker"));
       return verdict(theirs || seen.length === 0, `${seen.length} calls, theirs: ${theirs}`);
     },
   ),

@@ -66,8 +66,8 @@ async function python(inside: Inside, program: string, ...args: readonly string[
 function ownAddresses(): string[] {
   return Object.values(networkInterfaces())
     .flatMap((all) => all ?? [])
-    .filter((it) => !it.internal && it.family === "IPv4")
-    .map((it) => it.address);
+    .filter((entry) => !entry.internal && entry.family === "IPv4")
+    .map((entry) => entry.address);
 }
 
 const OPEN_ALL = `

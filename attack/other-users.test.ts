@@ -52,11 +52,11 @@ const SQUAT = `
 /** The abstract names that this process listens on, as everybody can read them. */
 async function ownNames(): Promise<string[]> {
   const fds = await readdir("/proc/self/fd");
-  const links = await Promise.all(fds.map((it) => readlink(`/proc/self/fd/${it}`).catch(() => "")));
+  const links = await Promise.all(fds.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => "")));
   const lines = (await readFile("/proc/net/unix", "latin1")).split("\n");
   return lines
     .map((line) => /(\d+) @(.*)$/.exec(line))
-    .flatMap((it) => (links.includes(`socket:[${it?.[1]}]`) ? [it?.[2] ?? ""] : []));
+    .flatMap((match) => (links.includes(`socket:[${match?.[1]}]`) ? [match?.[2] ?? ""] : []));
 }
 
 /** A lock of the same kind as the product's was: as long as a socket's address, so that it is whole. */
@@ -74,7 +74,7 @@ group("other users", [
       const before = await ownNames();
       const first = await takeLock(place);
       const [file = ""] = await readdir(dir);
-      const names = (await ownNames()).filter((it) => !before.includes(it));
+      const names = (await ownNames()).filter((name) => !before.includes(name));
       if (names.length > 0) await attacker(process.execPath, "-e", SQUAT, ...names);
       const hold = ["flock", join(dir, file), "sh", "-c", "echo held; sleep 600"];
       const holding = isOther ? attacker(...hold) : Promise.resolve("it could not");
@@ -91,7 +91,7 @@ group("other users", [
       const before = await ownNames();
       const first = createServer().listen(`\0${NAME}`);
       await once(first, "listening");
-      const names = (await ownNames()).filter((it) => !before.includes(it));
+      const names = (await ownNames()).filter((name) => !before.includes(name));
       const child = await attackerProcess(process.execPath, "-e", SQUAT, ...names);
       const holds = once(child, "data");
       first.close();

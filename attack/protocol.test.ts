@@ -48,7 +48,9 @@ group("protocol", [
     `say({ id: 1, method: "account/chatgptAuthTokens/refresh", params: { reason: "unauthorized", previousAccountId: null } });
      say({ id: 2, method: "attestation/generate", params: {} }); done();`,
     ({ answers }) => {
-      const hasKey = answers.some((it) => it.includes(KEY) || it.includes("accessToken"));
+      const hasKey = answers.some(
+        (answer) => answer.includes(KEY) || answer.includes("accessToken"),
+      );
       return verdict(hasKey || answers.length === 0, answers.join(" ").slice(0, 160));
     },
   ),
@@ -58,7 +60,7 @@ group("protocol", [
     "the question waits for the user",
     `${ASK} ask(7); setTimeout(() => { say({ id: 7, result: { decision: "accept" } }); done(); }, 300);`,
     ({ asked, accepted, answers }) => {
-      const isAnswered = accepted.length > 0 || answers.some((it) => it.includes("accept"));
+      const isAnswered = accepted.length > 0 || answers.some((answer) => answer.includes("accept"));
       return verdict(
         isAnswered || asked.length === 0,
         `asked ${asked.length}, accepted ${isAnswered}`,
@@ -119,7 +121,7 @@ group("protocol", [
     ({ answers }) => {
       const isPolluted = "polluted" in {};
       delete (Object.prototype as { polluted?: unknown }).polluted;
-      const answered = answers.filter((it) => !it.includes('"error"'));
+      const answered = answers.filter((answer) => !answer.includes('"error"'));
       return verdict(
         isPolluted || answered.length > 0,
         `polluted: ${isPolluted}, ${answered.length} answers`,

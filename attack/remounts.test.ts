@@ -33,7 +33,11 @@ async function withDirectfs(): Promise<Target> {
   const start = await directfs();
   return {
     root,
-    inside: await start({ weaken: (it) => it, mounts: [root], readOnly: [join(root, ".husky")] }),
+    inside: await start({
+      weaken: (options) => options,
+      mounts: [root],
+      readOnly: [join(root, ".husky")],
+    }),
   };
 }
 
@@ -42,7 +46,7 @@ async function withoutReadOnly(): Promise<Target> {
   const root = await tree();
   return {
     root,
-    inside: await weakened({ weaken: (it) => it, mounts: [root, join(root, ".husky")] }),
+    inside: await weakened({ weaken: (options) => options, mounts: [root, join(root, ".husky")] }),
   };
 }
 
@@ -90,7 +94,7 @@ type Judge = (inside: Inside, path: string, before: string | undefined) => Promi
 async function awayForAMoment(judge: Judge): Promise<Verdict> {
   const root = await tree();
   const path = join(root, ".husky");
-  const inside = await weakened({ weaken: (it) => it, mounts: [root], readOnly: [path] });
+  const inside = await weakened({ weaken: (options) => options, mounts: [root], readOnly: [path] });
   const before = await fileIdentity(path);
   await rename(path, `${path}2`);
   await inside.sh("ls .husky", { cwd: root });

@@ -185,5 +185,8 @@ export function withHost(
  */
 export async function openPlace(name: string): Promise<{ base: string; inside: Inside }> {
   const base = await freshDir(name);
-  return { base, inside: await weakened({ weaken: (it) => it, mounts: [base], runtime: "runc" }) };
+  return {
+    base,
+    inside: await weakened({ weaken: (options) => options, mounts: [base], runtime: "runc" }),
+  };
 }

@@ -44,8 +44,8 @@ const say = (method, params) => put({ method, params: { threadId, turnId, ...par
 `;
 
 /** Has a turn during which the program runs inside to its end, then stops it. */
-export async function flooded(it: Whole, program: string): Promise<Flooded> {
-  const { chat, model, place } = it;
+export async function flooded(whole: Whole, program: string): Promise<Flooded> {
+  const { chat, model, place } = whole;
   await chat.startAnew();
   const gate = new Gate();
   model.answer(() => reply(message("I wait."), until(gate)));

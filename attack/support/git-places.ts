@@ -108,7 +108,10 @@ export function guarded(
     const { after, before } = gitTurnHook(() => inside.git, NO_AUDIT);
     const turnEnds = async () => {
       const told = await after(CHAT);
-      await takeOver(project, told.map((it) => ("text" in it ? String(it.text) : "")).join("\n"));
+      await takeOver(
+        project,
+        told.map((message) => ("text" in message ? String(message.text) : "")).join("\n"),
+      );
       await before(CHAT, AbortSignal.timeout(60_000));
     };
     return { inside, root: project, other: join(base, "other"), home, secret, mark, turnEnds };

@@ -51,7 +51,10 @@ export async function impersonate(
   });
   const heard = await listen(process, over);
   process.kill();
-  return { ...heard, answers: answers.split("\n").filter((it) => it !== "" && it !== "<over>") };
+  return {
+    ...heard,
+    answers: answers.split("\n").filter((line) => line !== "" && line !== "<over>"),
+  };
 }
 
 /** What it hears goes to its standard error, which nobody takes for the protocol. */
@@ -72,9 +75,9 @@ export const productListens: Listener = async (process, over) => {
     readable: process.stdout,
     writable: process.stdin,
     log,
-    onNotification: (it) => {
-      notified?.push(it.method);
-      longest = Math.max(longest, sizeOf(it));
+    onNotification: (notification) => {
+      notified?.push(notification.method);
+      longest = Math.max(longest, sizeOf(notification));
     },
     onApproval: async (threadId) => {
       asked?.push(threadId);
@@ -149,13 +152,13 @@ function sizeOf(value: unknown): number {
   }
 }
 
-function heardOf(it: {
+function heardOf(counts: {
   readonly asked: string[] | undefined;
   readonly accepted: string[] | undefined;
   readonly notified: string[] | undefined;
   readonly logged: number;
   readonly longest: number;
 }): Heard {
-  const { asked = [], accepted = [], notified = [], logged, longest } = it;
+  const { asked = [], accepted = [], notified = [], logged, longest } = counts;
   return { answers: [], asked, accepted, notified, logged, longest, crashed: undefined };
 }
