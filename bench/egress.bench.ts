@@ -148,7 +148,11 @@ async function withRelay(
     });
     const hello = await new Promise<Buffer>((onHello, reject) => {
       const onClosed = (reason: string) => reject(new Error(reason));
-      const handlers = { onHello, onClosed, onStream: (_: number, it: Duplex) => onStream(it) };
+      const handlers = {
+        onHello,
+        onClosed,
+        onStream: (_: number, duplex: Duplex) => onStream(duplex),
+      };
       mux = new Mux(relay.stdout, relay.stdin, handlers);
     });
     const { model } = JSON.parse(hello.toString()) as { model: number };

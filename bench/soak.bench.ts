@@ -64,7 +64,7 @@ await tidily(async () => {
 process.exit();
 
 function option(name: string): number | undefined {
-  const given = process.argv.find((it) => it.startsWith(`--${name}=`))?.split("=")[1];
+  const given = process.argv.find((argument) => argument.startsWith(`--${name}=`))?.split("=")[1];
   if (given === undefined) return undefined;
   const value = Number(given);
   if (!(value > 0)) throw new Error(`--${name} takes a number above 0, not ${given}`);

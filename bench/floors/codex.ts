@@ -61,7 +61,7 @@ export class BareAppServer implements AsyncDisposable {
   /** Starts one with a thread. */
   static async start(modelUrl: string): Promise<BareAppServer> {
     const server = new BareAppServer(await startCodex(codexArgs(modelUrl)));
-    const ready = server.#next((it) => it.id === INITIALIZE.id);
+    const ready = server.#next((message) => message.id === INITIALIZE.id);
     server.#write(INITIALIZE);
     await ready;
     server.#write({ method: "initialized" });
@@ -73,8 +73,8 @@ export class BareAppServer implements AsyncDisposable {
 
   /** Runs a turn; returns how long its first words took. */
   async turn(text: string): Promise<number> {
-    const ended = this.#next((it) => it.method === "turn/completed");
-    const told = this.#next((it) => it.method === "item/agentMessage/delta");
+    const ended = this.#next((message) => message.method === "turn/completed");
+    const told = this.#next((message) => message.method === "item/agentMessage/delta");
     const began = performance.now();
     const input = [{ type: "text", text, text_elements: [] }];
     void this.#request("turn/start", { threadId: this.#threadId, input });
@@ -90,7 +90,7 @@ export class BareAppServer implements AsyncDisposable {
 
   #request(method: string, params: object): Promise<Message> {
     const id = ++this.#lastId;
-    const answer = this.#next((it) => it.id === id);
+    const answer = this.#next((message) => message.id === id);
     this.#write({ id, method, params });
     return answer;
   }

@@ -20,7 +20,7 @@ export async function containerStartMs(
     Cmd: codexArgs("http://127.0.0.1:9/v1"),
     User: Config.User,
     // CODEX_HOME is a directory of the project's.
-    Env: Config.Env.filter((it) => !it.startsWith("CODEX_")),
+    Env: Config.Env.filter((variable) => !variable.startsWith("CODEX_")),
     OpenStdin: true,
     AttachStdin: true,
     AttachStdout: true,

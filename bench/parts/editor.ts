@@ -76,7 +76,8 @@ export class Editor implements AsyncDisposable {
       "lua vim.g.codex_chat = vim.json.decode(vim.env.CODEX_CHAT_BENCH_CONFIG)",
       "lua vim.opt.rtp:prepend(vim.env.CODEX_CHAT_BENCH_PLUGIN)",
     ];
-    const plugin = options.config === undefined ? [] : commands.flatMap((it) => ["--cmd", it]);
+    const plugin =
+      options.config === undefined ? [] : commands.flatMap((command) => ["--cmd", command]);
     const child = spawn(options.program, ["--clean", "--embed", "-n", ...plugin], {
       cwd: options.cwd ?? home,
       stdio: ["pipe", "pipe", "ignore"],
@@ -142,7 +143,7 @@ export class Editor implements AsyncDisposable {
 
   /** Waits for the next event of this name that nobody has waited for; returns its data. */
   async event(name: string): Promise<unknown> {
-    const find = () => this.#events.findIndex((it) => it.name === name);
+    const find = () => this.#events.findIndex((event) => event.name === name);
     await this.#when(`the event ${name}`, () => (find() >= 0 ? true : undefined));
     return this.#events.splice(find(), 1)[0]?.data;
   }
@@ -161,7 +162,7 @@ export class Editor implements AsyncDisposable {
   }
 
   #seen(): string {
-    const rows = this.screen.lines().filter((it) => !/^~?\s*(?:│~?)?$/.test(it));
+    const rows = this.screen.lines().filter((line) => !/^~?\s*(?:│~?)?$/.test(line));
     return `The screen:\n${rows.join("\n")}`;
   }
 

@@ -33,7 +33,7 @@ export class Snapshot {
 
   /** The time of all below a process. */
   below(root: number): number {
-    const children = [...this.#all].filter(([, it]) => it.parent === root);
+    const children = [...this.#all].filter(([, entry]) => entry.parent === root);
     return children.reduce((sum, [pid]) => sum + this.tree(pid), 0);
   }
 
@@ -65,7 +65,7 @@ export function engineDaemons(host: string): number[] {
     .filter((name) => /^\d+$/.test(name))
     .map((name) => ({ pid: Number(name), argv: readArguments(name) }))
     .filter(({ argv }) => /(^|\/)(dockerd|containerd|podman)$/.test(argv[0] ?? ""));
-  const own = daemons.filter(({ argv }) => argv.some((it) => it.startsWith(`${dir}/`)));
+  const own = daemons.filter(({ argv }) => argv.some((argument) => argument.startsWith(`${dir}/`)));
   return (own.length > 0 ? own : daemons).map(({ pid }) => pid);
 }
 

@@ -36,7 +36,7 @@ export function formatTable(rows: readonly Row[]): string {
   const all = [head, ...cells];
   const widths = head.map((_, n) => Math.max(...all.map((line) => line[n]?.length ?? 0)));
   const lines = all.map(
-    (line) => `| ${line.map((it, n) => it.padEnd(widths[n] ?? 0)).join(" | ")} |`,
+    (line) => `| ${line.map((cell, n) => cell.padEnd(widths[n] ?? 0)).join(" | ")} |`,
   );
   const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
   return [lines[0], rule, ...lines.slice(1)].join("\n");

@@ -41,8 +41,8 @@ async function host({ isQuick, add }: Run): Promise<void> {
     own.push(await firstAnswer(program));
     bare.push(await firstAnswer(BARE_NODE));
   }
-  const ms = (all: readonly Answered[]) => median(all.map((it) => it.ms));
-  const mb = (all: readonly Answered[]) => median(all.map((it) => it.mb));
+  const ms = (all: readonly Answered[]) => median(all.map((answered) => answered.ms));
+  const mb = (all: readonly Answered[]) => median(all.map((answered) => answered.mb));
   const floor = ms(bare);
   add({
     what: "host: spawn to its first answer",
@@ -133,5 +133,7 @@ async function untilTypable(editor: Editor, command: string): Promise<number> {
   const { frames } = editor.screen;
   const began = performance.now();
   await editor.input("<CR>");
-  return (await editor.shown((it) => it.mode === "insert" && it.frames > frames)) - began;
+  return (
+    (await editor.shown((screen) => screen.mode === "insert" && screen.frames > frames)) - began
+  );
 }

@@ -30,7 +30,7 @@ export async function streaming(run: Run): Promise<void> {
       all.push(await answer(chat, place, model, stream));
     }
     // What else the machine does only ever makes a round dearer; so for the floors.
-    return all.reduce((best, it) => (sum(it) < sum(best) ? it : best));
+    return all.reduce((best, round) => (sum(round) < sum(best) ? round : best));
   };
   const parts = await answers(slow);
   await chat.startAnew();
@@ -83,10 +83,10 @@ async function answer(
   await chat.editor.shown(LAST_WORD);
   const used = (measure: (snapshot: Snapshot) => number) => measure(after) - measure(before);
   return {
-    host: used((it) => it.below(chat.editor.pid)),
-    gVisor: used((it) => it.tree(shim)),
-    engine: used((it) => daemons.reduce((all, pid) => all + it.own(pid), 0)),
-    Neovim: used((it) => it.own(chat.editor.pid)),
+    host: used((snapshot) => snapshot.below(chat.editor.pid)),
+    gVisor: used((snapshot) => snapshot.tree(shim)),
+    engine: used((snapshot) => daemons.reduce((all, pid) => all + snapshot.own(pid), 0)),
+    Neovim: used((snapshot) => snapshot.own(chat.editor.pid)),
   };
 }
 

@@ -34,7 +34,7 @@ const ACTIONS: readonly Action[] = [
   {
     name: "answer a question",
     weight: 12,
-    fits: ({ chats }) => chats.some((it) => it.waiting > 0),
+    fits: ({ chats }) => chats.some((chat) => chat.waiting > 0),
     run: answer,
   },
   { name: "stop", weight: 1, fits: isBusy, run: stop },
@@ -64,7 +64,7 @@ export async function act(world: World, person: Person): Promise<void> {
   const action =
     chats.length > MAX_CHATS
       ? ({ name: "wipe a conversation", weight: 1, run: wipe } satisfies Action)
-      : world.random.weighted(ACTIONS.filter((it) => it.fits?.(scene) ?? true));
+      : world.random.weighted(ACTIONS.filter((candidate) => candidate.fits?.(scene) ?? true));
   note(world, action.name, person.name);
   await action.run(scene);
 }
@@ -87,7 +87,7 @@ async function typeAndDelete({ world, person }: Scene): Promise<void> {
 
 async function answer({ world, person, chats }: Scene): Promise<void> {
   const { random, ledger } = world;
-  const asking = random.pick(chats.filter((it) => it.waiting > 0));
+  const asking = random.pick(chats.filter((chat) => chat.waiting > 0));
   const decision = random.pick([
     "accept",
     "accept",
@@ -144,7 +144,7 @@ async function openAnother({ world, person, here }: Scene): Promise<void> {
     `local projects = require("codex-chat.project")
      return projects.list_chats(projects.of_buf())`,
   );
-  const others = Object.values(paths).filter((it) => it !== here.path);
+  const others = Object.values(paths).filter((path) => path !== here.path);
   if (others.length === 0) return;
   await person.editor.lua(
     "vim.cmd.stopinsert(); vim.cmd.edit(vim.fn.fnameescape(...))",
@@ -154,7 +154,7 @@ async function openAnother({ world, person, here }: Scene): Promise<void> {
 }
 
 async function wipe({ world, person, here, chats }: Scene): Promise<void> {
-  const others = chats.filter((it) => it.buf !== here.buf);
+  const others = chats.filter((chat) => chat.buf !== here.buf);
   const { buf } = world.random.pick(others);
   // A turn that runs there ends with it, and its file says so below what had no end.
   world.ledger.disturb(person.name, buf);

@@ -76,7 +76,7 @@ export class Ledger {
   settle(who: string): Taken[] {
     const isCalm = ({ buf }: Taken) =>
       !this.#disturbed.has(who) && !this.#disturbed.has(`${who}:${buf}`);
-    const own = this.#recent.filter((it) => it.who === who);
+    const own = this.#recent.filter((taken) => taken.who === who);
     for (const each of own) this.#recent.splice(this.#recent.indexOf(each), 1);
     const due = own.filter(isCalm);
     for (const key of this.#disturbed)

@@ -135,7 +135,7 @@ export class Person {
   /** The conversation in the current window; undefined elsewhere. */
   async here(): Promise<ChatState | undefined> {
     const buf = await this.editor.lua<number>("return vim.api.nvim_get_current_buf()");
-    return (await this.chats()).find((it) => it.buf === buf);
+    return (await this.chats()).find((chat) => chat.buf === buf);
   }
 
   /** The host's process; 0 while there is none. */

@@ -167,9 +167,9 @@ export async function checkAll(world: World): Promise<void> {
 
 async function readAll(dir: string): Promise<string> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
-  const files = entries.filter((it) => it.isFile() && it.name.endsWith(".md"));
+  const files = entries.filter((entry) => entry.isFile() && entry.name.endsWith(".md"));
   const texts = await Promise.all(
-    files.map((it) => readFile(join(it.parentPath, it.name), "utf8").catch(() => "")),
+    files.map((file) => readFile(join(file.parentPath, file.name), "utf8").catch(() => "")),
   );
   return texts.join("\n");
 }

@@ -29,11 +29,11 @@ export async function comeToRest(world: World, person: Person): Promise<void> {
   const began = performance.now();
   for (;;) {
     await listen(world, person);
-    const busy = (await person.chats()).filter((it) => !isAtRest(it));
+    const busy = (await person.chats()).filter((chat) => !isAtRest(chat));
     if (busy.length === 0) break;
     const ms = performance.now() - began;
     if (ms > SETTLE_MS) {
-      const states = busy.map((it) => `${it.phase} (${it.detail}), ${it.queued} queued`);
+      const states = busy.map((chat) => `${chat.phase} (${chat.detail}), ${chat.queued} queued`);
       blame(world, `${person.name}: turns never ended: ${states.join("; ")}`);
       break;
     }
@@ -67,7 +67,7 @@ async function wakeHost(world: World, person: Person): Promise<void> {
 }
 
 async function checkQueries(world: World, person: Person): Promise<void> {
-  const open = new Set((await person.chats()).map((it) => it.buf));
+  const open = new Set((await person.chats()).map((chat) => chat.buf));
   for (const { number, buf } of world.ledger.settle(person.name)) {
     if (!open.has(buf)) continue;
     const text = await person.text(buf);

@@ -34,7 +34,7 @@ export function formatReport(
 ): string {
   const { keys, floor, faults, model, ledger } = world;
   const times = (of: World["keys"]) =>
-    [50, 95, 99].map((it) => `p${it} ${of.percentile(it).toFixed(1)}`).join(", ");
+    [50, 95, 99].map((percent) => `p${percent} ${of.percentile(percent).toFixed(1)}`).join(", ");
   const isSlow = !(keys.percentile(99) <= keyLimitMs(world));
   return [
     `Ran ${minutes.toFixed(0)} minutes with seed ${seed}: ${ledger.taken.size} queries, ${model.requests} requests to the model, ${samples} samples.`,
@@ -43,11 +43,11 @@ export function formatReport(
     "Medians of the first and of the last quarter after the warm-up (a fifth of the samples), at quiet moments: one conversation with one turn, one Neovim.",
     formatTable(
       ["what", "early", "late", "highest", "may grow by", "flat"],
-      growth.map((it) => [
-        it.name,
-        ...[it.early, it.late, it.highest].map(formatFigure),
-        String(it.bound),
-        hasGrown(it) ? "NO" : "yes",
+      growth.map((figure) => [
+        figure.name,
+        ...[figure.early, figure.late, figure.highest].map(formatFigure),
+        String(figure.bound),
+        hasGrown(figure) ? "NO" : "yes",
       ]),
     ),
     "## Keys",
@@ -55,7 +55,7 @@ export function formatReport(
     "## Faults",
     faults.length === 0
       ? "None: every query was sent once and stands in a file, every item ended, every file said what its conversation said."
-      : faults.map((it) => `- ${tidy(world, it)}`).join("\n"),
+      : faults.map((fault) => `- ${tidy(world, fault)}`).join("\n"),
     `Sent again after a kill, because Codex had not said that it had them: ${sentAgain(world)} of ${ledger.taken.size} queries.`,
     "## What was done",
     formatTable(

@@ -60,7 +60,7 @@ export async function takeSample(person: Person, place: Place): Promise<Sample> 
     "host: heap after a collection, MB": host.heapUsed / 1e6,
     "host: outside of the heap, MB": host.external / 1e6,
     "host: timers": host.resources["Timeout"] ?? 0,
-    "host: sockets": descriptorsOf(hostPid).filter((it) => it.startsWith("socket:")).length,
+    "host: sockets": descriptorsOf(hostPid).filter((target) => target.startsWith("socket:")).length,
     "host: file descriptors": descriptorsOf(hostPid).length,
     "host: resources of its loop": Object.values(host.resources).reduce((sum, n) => sum + n, 0),
     containers: containers.length,
@@ -88,5 +88,6 @@ async function askHost(place: Place, pid: number): Promise<z.infer<typeof HostSi
 
 async function countFiles(dir: string): Promise<number> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries.filter((it) => !GROWS_WITH_USE.test(`${it.parentPath}/${it.name}`)).length;
+  return entries.filter((entry) => !GROWS_WITH_USE.test(`${entry.parentPath}/${entry.name}`))
+    .length;
 }

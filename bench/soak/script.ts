@@ -49,7 +49,7 @@ export function queryText(number: number, kind: Kind): string {
 
 /** The numbers of the queries in a text. */
 export function numbersIn(text: string): number[] {
-  return [...text.matchAll(/\bq(\d+)x (?:\w+) please\b/g)].map((it) => Number(it[1]));
+  return [...text.matchAll(/\bq(\d+)x (?:\w+) please\b/g)].map((match) => Number(match[1]));
 }
 
 /** The last words of the answer to a query. */
@@ -88,7 +88,7 @@ export class SoakModel implements AsyncDisposable {
   #answer(request: ModelRequest): Reply {
     this.requests += 1;
     // A transcript that a new thread is given has the queries below headings.
-    const texts = request.userTexts().filter((it) => !/^## You$/m.test(it));
+    const texts = request.userTexts().filter((text) => !/^## You$/m.test(text));
     const numbers = texts.flatMap(numbersIn);
     for (const [at, number] of numbers.entries()) {
       if (numbers.indexOf(number) !== at) this.doubled.add(number);
@@ -98,7 +98,7 @@ export class SoakModel implements AsyncDisposable {
     const number = Number(last?.[1] ?? -1);
     const kind = (last?.[2] ?? "short") as Kind;
     // A query that steers may cut an answer off: what Codex has of it stands in the request.
-    const rest = numbers.filter((it) => !request.contains(endOf(it)));
+    const rest = numbers.filter((n) => !request.contains(endOf(n)));
     const done = () => message(`Done.\n\n${rest.map(endOf).join("\n")}`, { pieces: 2 });
     const failsFirst = () => {
       if (this.#failedOnce.has(number)) return false;
