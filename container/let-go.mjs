@@ -43,13 +43,13 @@ process.on("uncaughtException", (error) => {
   process.exit(1);
 });
 // A single file cannot be covered.
-const roots = given.filter((it) => lstatSync(it).isDirectory());
+const roots = given.filter((path) => lstatSync(path).isDirectory());
 cover();
 const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
 for (const [n, root] of roots.entries()) {
   const merged = join(dir, String(n), "merged");
   // Checked again: without the overlay, the real files would be removed.
-  if (mounts.findLast((it) => it.split(" ")[1] === merged)?.split(" ")[2] !== "overlay")
+  if (mounts.findLast((mount) => mount.split(" ")[1] === merged)?.split(" ")[2] !== "overlay")
     throw new Error(`no overlay is mounted above ${root}`);
   letGo(looked(root), merged, join(dir, String(n), "upper"));
 }
@@ -161,9 +161,9 @@ function looked(root) {
 function remembered(root) {
   const name = root.replace(
     /[ \t\n\\]/g,
-    (it) => `\\${it.charCodeAt(0).toString(8).padStart(3, "0")}`,
+    (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`,
   );
-  const line = mounts.find((it) => it.split(" ")[1] === name);
+  const line = mounts.find((mount) => mount.split(" ")[1] === name);
   return Number(/\bdcache=(\d+)/.exec(line ?? "")?.[1] ?? REMEMBERED);
 }
 
