@@ -13,7 +13,9 @@ const options = process.argv.slice(2).filter((argument) => argument.startsWith("
 const dir = join(checkout, "dist/bench");
 const names = (await readdir(dir).catch(() => []))
   .filter((name) => name.endsWith(".bench.mjs"))
-  .filter((name) => (filters.length === 0 ? ["table"] : filters).some((it) => name.includes(it)));
+  .filter((name) =>
+    (filters.length === 0 ? ["table"] : filters).some((filter) => name.includes(filter)),
+  );
 if (names.length === 0) {
   toStderr("no benchmark in bench/ has such a name");
   process.exit(1);

@@ -103,7 +103,11 @@ export async function bundle(root) {
   const stamp = {
     entries,
     outputs: [...outputs.map((file) => relative(root, file.path)), TAGS],
-    inputs: [...inputs, ...BUILD_INPUTS, ...Object.keys(helpFiles(root)).map((it) => `doc/${it}`)]
+    inputs: [
+      ...inputs,
+      ...BUILD_INPUTS,
+      ...Object.keys(helpFiles(root)).map((name) => `doc/${name}`),
+    ]
       .filter((path) => !path.startsWith("node_modules/") && !path.includes(":"))
       .map((path) => describe(root, path)),
   };

@@ -16,7 +16,7 @@ const given = process.argv
   .slice(2)
   .join(" ")
   .replace(/(--\w+) (?=\d)/g, "$1=");
-const args = given.split(" ").filter((it) => it !== "");
+const args = given.split(" ").filter((word) => word !== "");
 const soak = spawn(
   process.execPath,
   ["--enable-source-maps", join(checkout, "dist/bench/soak.bench.mjs"), ...args],

@@ -99,9 +99,9 @@ async function name(file: "passwd" | "group", line: string): Promise<void> {
 /** Copies the checkout, without its history and the parts of its cache that only root uses. */
 async function copyCheckout(to: string): Promise<void> {
   await mkdir(join(to, ".cache"), { recursive: true, mode: 0o755 });
-  const names = (await readdir(checkout)).filter((it) => it !== ".git" && it !== ".cache");
+  const names = (await readdir(checkout)).filter((entry) => entry !== ".git" && entry !== ".cache");
   await copy(
-    names.map((it) => join(checkout, it)),
+    names.map((entry) => join(checkout, entry)),
     to,
   );
   if (neovimDir !== undefined) await copy([neovimDir], join(to, ".cache"));

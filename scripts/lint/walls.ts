@@ -111,7 +111,7 @@ function doorProblems(folder: string, index: string | undefined): readonly strin
   if (index === undefined) return [`${folder}: has no index.ts`];
   const header = /^\/\*\*([\s\S]*?)\*\//.exec(index)?.[1] ?? "";
   const names = [...index.matchAll(EXPORTED)].flatMap(([, list, name]) =>
-    list === undefined ? [name] : list.split(",").filter((it) => it.trim() !== ""),
+    list === undefined ? [name] : list.split(",").filter((item) => item.trim() !== ""),
   );
   return [
     ...(header.trim().length < MIN_HEADER_CHARS

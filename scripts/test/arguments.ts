@@ -44,7 +44,7 @@ export function parseTestArguments(argv: readonly string[]): TestPlan {
       index++;
     }
   }
-  const byName = options.some((it) => /^(-t|--testNamePattern)\b/.test(it));
+  const byName = options.some((option) => /^(-t|--testNamePattern)\b/.test(option));
   return {
     filters,
     options,
@@ -52,8 +52,8 @@ export function parseTestArguments(argv: readonly string[]): TestPlan {
     parts: filters.length === 0 || !filters.every((filter) => UNIT.test(filter)),
     isPart: filters.length > 0 || byName,
     byName,
-    directfs: filters.length === 0 || WITH_DIRECTFS.some((it) => matches(it, filters)),
-    rewrites: options.some((it) => /^(-u|--update)\b/.test(it)),
+    directfs: filters.length === 0 || WITH_DIRECTFS.some((file) => matches(file, filters)),
+    rewrites: options.some((option) => /^(-u|--update)\b/.test(option)),
   };
 }
 

@@ -16,5 +16,5 @@ it("is the user's own, and has nothing of the user who started the run", () => {
   };
   const env = userEnvironment({ ...theirs, CI: "true", CODEX_CHAT_ENGINE: "unix:///e" }, "/run/u");
   expect(env).toMatchObject({ CI: "true", CODEX_CHAT_ENGINE: "unix:///e", HOME: "/run/u/home" });
-  expect(Object.values(env).filter((it) => /root|somebody|user\/0/.test(it))).toEqual([]);
+  expect(Object.values(env).filter((value) => /root|somebody|user\/0/.test(value))).toEqual([]);
 });

@@ -19,7 +19,7 @@ export async function prepareUser(
   { directfs }: { readonly directfs: boolean },
 ): Promise<Result<PreparedUser, SetupError>> {
   const engine = directfs ? await startDirectfs(ready) : undefined;
-  const hosts = [ready.engine?.host, engine?.host].filter((it) => it !== undefined);
+  const hosts = [ready.engine?.host, engine?.host].filter((host) => host !== undefined);
   const user = await makeUser({
     programs: ready.neovims.map(({ program }) => program),
     sockets: hosts.map((host) => host.replace(/^unix:\/\//, "")),

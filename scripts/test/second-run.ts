@@ -32,8 +32,10 @@ export function reportOfBoth(first: unknown, second: unknown): unknown {
   if (!before.success || !after.success) return first;
   const again = new Map(after.data.testResults.map((file) => [file.name, file]));
   const testResults = before.data.testResults.map((file) => again.get(file.name) ?? file);
-  const statuses = testResults.flatMap((file) => file.assertionResults.map((it) => it.status));
-  const count = (status: string) => statuses.filter((it) => it === status).length;
+  const statuses = testResults.flatMap((file) =>
+    file.assertionResults.map((assertion) => assertion.status),
+  );
+  const count = (status: string) => statuses.filter((each) => each === status).length;
   const [numPassedTests, numFailedTests] = [count("passed"), count("failed")];
   return {
     ...before.data,

@@ -68,7 +68,7 @@ describe("the ordinary user of the tests", () => {
       await chmod(program, 0o755);
       const socket = join(base, "run", "engine.sock");
       await mkdir(join(base, "run"), { mode: 0o700 });
-      const server = createServer((it) => it.end("engine\n")).listen(socket);
+      const server = createServer((connection) => connection.end("engine\n")).listen(socket);
       await new Promise((resolve) => server.once("listening", resolve));
       onTestFinished(() => void server.close());
       await chmod(socket, 0o660);

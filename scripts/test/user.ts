@@ -68,7 +68,7 @@ export async function makeUser(
   const tempDir = await openTempDir();
   if (tempDir === undefined) return fail(`${tmpdir()} and /tmp are closed to other users.`, []);
   const neovimDir = join(cacheDir, "nvim");
-  const isOwn = programs.some((it) => it.startsWith(`${neovimDir}/`));
+  const isOwn = programs.some((program) => program.startsWith(`${neovimDir}/`));
   const keeper = await startKeeper({
     ...{ checkout: from, tempDir },
     neovimDir: isOwn ? neovimDir : undefined,
@@ -108,7 +108,7 @@ export function userEnvironment(
   dir: string,
 ): Record<string, string> {
   const kept = Object.entries(env).filter(
-    (it): it is [string, string] => it[1] !== undefined && !OF_ANOTHER.test(it[0]),
+    (entry): entry is [string, string] => entry[1] !== undefined && !OF_ANOTHER.test(entry[0]),
   );
   const home = join(dir, "home");
   return {
@@ -213,7 +213,9 @@ async function whyUnusable(
   const child = user.spawn(["sh", "-c", script, "sh", String(user.uid), ...tried], {
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const said = Promise.all([child.stdout, child.stderr].map((it) => (it === null ? "" : text(it))));
+  const said = Promise.all(
+    [child.stdout, child.stderr].map((stream) => (stream === null ? "" : text(stream))),
+  );
   const [code] = (await once(child, "exit")) as [number | null];
   return code === 0 ? undefined : (await said).join("").trim() || `exit code ${code}`;
 }

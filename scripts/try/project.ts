@@ -44,7 +44,11 @@ async function scratchCopy(): Promise<string> {
     await execa("git", ["-C", root, "remote", "remove", "origin"]);
   } else {
     await mkdir(root);
-    await execa("cp", ["-r", ...["README.md", "lua", "src"].map((it) => join(checkout, it)), root]);
+    await execa("cp", [
+      "-r",
+      ...["README.md", "lua", "src"].map((name) => join(checkout, name)),
+      root,
+    ]);
   }
   return root;
 }
