@@ -25,19 +25,19 @@ function valuesOf(
   depth = 0,
 ): fc.Arbitrary<unknown> {
   if (depth > 7) return fc.constant(null);
-  const variants = flatten(schema, root).map((it) => variant(it, root, name, depth));
+  const variants = flatten(schema, root).map((branch) => variant(branch, root, name, depth));
   return fc.oneof(...variants);
 }
 
 function variant(
-  it: JsonSchema,
+  schema: JsonSchema,
   root: JsonSchema,
   name: string,
   depth: number,
 ): fc.Arbitrary<unknown> {
-  if (it.const !== undefined) return fc.constant(it.const);
-  if (it.enum !== undefined) return fc.constantFrom(...it.enum);
-  const types = it.type === undefined ? [] : [it.type].flat();
+  if (schema.const !== undefined) return fc.constant(schema.const);
+  if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
+  const types = schema.type === undefined ? [] : [schema.type].flat();
   const values = types.map((type) => {
     switch (type) {
       case "null":
@@ -48,9 +48,9 @@ function variant(
       case "number":
         return fc.nat(100_000);
       case "array":
-        return fc.array(valuesOf(it.items ?? {}, root, name, depth + 1), { maxLength: 2 });
+        return fc.array(valuesOf(schema.items ?? {}, root, name, depth + 1), { maxLength: 2 });
       case "object":
-        return objectOf(it, root, depth);
+        return objectOf(schema, root, depth);
       default:
         return textOf(name);
     }
@@ -58,11 +58,11 @@ function variant(
   return values.length === 0 ? fc.jsonValue({ maxDepth: 1 }) : fc.oneof(...values);
 }
 
-function objectOf(it: JsonSchema, root: JsonSchema, depth: number): fc.Arbitrary<unknown> {
-  const fields = Object.entries(it.properties ?? {}).map(
+function objectOf(schema: JsonSchema, root: JsonSchema, depth: number): fc.Arbitrary<unknown> {
+  const fields = Object.entries(schema.properties ?? {}).map(
     ([name, field]) => [name, valuesOf(field, root, name, depth + 1)] as const,
   );
-  return fc.record(Object.fromEntries(fields), { requiredKeys: [...(it.required ?? [])] });
+  return fc.record(Object.fromEntries(fields), { requiredKeys: [...(schema.required ?? [])] });
 }
 
 /** Few ids, so that notifications meet. */
@@ -82,15 +82,15 @@ describe("notifications in any form that the pinned app-server's schema allows",
       const root = JSON.parse(
         await readFile(join(dir, "ServerNotification.json"), "utf8"),
       ) as JsonSchema;
-      const all = flatten(root, root).flatMap((it) => {
-        const method = it.properties?.["method"]?.enum?.[0];
-        const params = it.properties?.["params"];
+      const all = flatten(root, root).flatMap((branch) => {
+        const method = branch.properties?.["method"]?.enum?.[0];
+        const params = branch.properties?.["params"];
         if (typeof method !== "string" || params === undefined) return [];
         const weight = /^item\/(?:started|completed)$/.test(method) ? 60 : 2;
         return [
           {
             weight,
-            arbitrary: valuesOf(params, root, "").map((it) => parseNotification(method, it)),
+            arbitrary: valuesOf(params, root, "").map((value) => parseNotification(method, value)),
           },
         ];
       });
@@ -103,7 +103,7 @@ describe("notifications in any form that the pinned app-server's schema allows",
   it("are read", () => {
     const methods = fc.sample(told, { numRuns: runs, seed: 1 }).flat();
     expect(
-      methods.flatMap((it) => ("method" in it && it.method === "invalid" ? [it] : [])),
+      methods.flatMap((event) => ("method" in event && event.method === "invalid" ? [event] : [])),
     ).toEqual([]);
   });
 
@@ -112,12 +112,14 @@ describe("notifications in any form that the pinned app-server's schema allows",
       fc.property(told, (events) => {
         const { document } = replay([firstPrompt, ...events, turnCompleted()]);
         const text = documentText(document);
-        expect([...document.marks.values()].filter((it) => it.mark === "running")).toEqual([]);
+        expect([...document.marks.values()].filter((mark) => mark.mark === "running")).toEqual([]);
         expect(writeTranscript(readTranscript(text))).toBe(text);
         const viewed = view(text);
         expect([viewed.html, viewed.definitions, viewed.images]).toEqual([[], [], []]);
-        const sections = headings(viewed).filter((it) => it.tag === "h2" && it.within.length === 0);
-        expect(sections.map((it) => it.text).filter(looksLikeRole)).toEqual([
+        const sections = headings(viewed).filter(
+          (heading) => heading.tag === "h2" && heading.within.length === 0,
+        );
+        expect(sections.map((heading) => heading.text).filter(looksLikeRole)).toEqual([
           "You",
           "Codex",
           "You",

@@ -26,8 +26,10 @@ describe("a conversation in a viewer that does not know the plugin", () => {
         ];
         const found = headings(view(text));
         // The user may write headings of other levels, and quote ours.
-        const sections = found.filter((it) => it.tag === "h2" && it.within.length === 0);
-        expect(sections.map((it) => it.text).filter(looksLikeRole)).toEqual(ours);
+        const sections = found.filter(
+          (heading) => heading.tag === "h2" && heading.within.length === 0,
+        );
+        expect(sections.map((heading) => heading.text).filter(looksLikeRole)).toEqual(ours);
       }),
       { numRuns: runs },
     );
@@ -39,18 +41,18 @@ describe("a conversation in a viewer that does not know the plugin", () => {
         const after: ScenarioEvent = { type: "note", text: "After [x], [1] and [a]." };
         const text = written([...events, ...(ended ? [] : [turnCompleted("interrupted")]), after]);
         const viewed = view(text);
-        const index = viewed.blocks.findLastIndex((it) => it.text.includes("After [x]"));
+        const index = viewed.blocks.findLastIndex((block) => block.text.includes("After [x]"));
         expect(viewed.blocks[index]).toMatchObject({
           within: ["blockquote", "paragraph"],
           text: "Note: After [x], [1] and [a].",
         });
         expect(viewed.blocks[index]?.rows[0]).toBe(
-          text.split("\n").findLastIndex((it) => it.includes("After [x]")),
+          text.split("\n").findLastIndex((line) => line.includes("After [x]")),
         );
         expect(
           headings(viewed)
-            .filter((it) => looksLikeRole(it.text))
-            .map((it) => it.text),
+            .filter((heading) => looksLikeRole(heading.text))
+            .map((heading) => heading.text),
         ).toEqual(["You", "Codex", "You"]);
         expect(viewed.html).toEqual([]);
         expect(viewed.images).toEqual([]);

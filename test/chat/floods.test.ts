@@ -189,8 +189,8 @@ describe("a flood", () => {
     }
     expect(state.items.size).toBe(0);
     const lines = documentText(applyEdits(documentOf("## You\n"), coalesce(edits))).split("\n");
-    expect(lines.filter((it) => it.startsWith("```"))).toEqual(["```js", "```"]);
-    const left = lines.findIndex((it) => / more characters of this left out …$/.test(it));
+    expect(lines.filter((row) => row.startsWith("```"))).toEqual(["```js", "```"]);
+    const left = lines.findIndex((row) => / more characters of this left out …$/.test(row));
     expect(left).toBeGreaterThan(lines.lastIndexOf("```"));
   });
 
@@ -228,11 +228,11 @@ describe("large but ordinary content", () => {
       { state: initialState({ root }), edits: [] },
     );
     const shown = edits
-      .map((it) =>
-        it.op === "append"
-          ? it.text
-          : it.op === "insert" && it.lines[0] !== "## Codex"
-            ? it.lines.join("\n")
+      .map((edit) =>
+        edit.op === "append"
+          ? edit.text
+          : edit.op === "insert" && edit.lines[0] !== "## Codex"
+            ? edit.lines.join("\n")
             : "",
       )
       .join("");
@@ -281,7 +281,9 @@ describe("a question", () => {
     const approval = ask(`cat > a.txt <<'EOF'\n${"a line of the file\n".repeat(5000)}EOF`);
     expect(whyNotAsked(state, approval)).toBeUndefined();
     const { edits } = reduce(state, { type: "approval_requested", approval });
-    expect(edits.flatMap(linesOf).filter((it) => it === "a line of the file")).toHaveLength(5000);
+    expect(edits.flatMap(linesOf).filter((line) => line === "a line of the file")).toHaveLength(
+      5000,
+    );
   });
 
   it("that cannot be shown whole is not asked", () => {
@@ -314,7 +316,9 @@ describe("a question", () => {
   it("shows a line of any length, in parts that the editor can hold", () => {
     const approval = ask("x".repeat(50_000));
     const { edits } = reduce(state, { type: "approval_requested", approval });
-    const body = edits.flatMap(linesOf).filter((it) => it.includes("xxxxx") && !it.includes("`"));
-    expect(body.map((it) => it.replace(/[^x]/g, "").length)).toEqual([19_998, 20_000, 10_002]);
+    const body = edits
+      .flatMap(linesOf)
+      .filter((line) => line.includes("xxxxx") && !line.includes("`"));
+    expect(body.map((line) => line.replace(/[^x]/g, "").length)).toEqual([19_998, 20_000, 10_002]);
   });
 });

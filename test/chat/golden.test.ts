@@ -39,7 +39,7 @@ describe("golden transcripts", () => {
     );
     const found = headings({ html, images, definitions, blocks });
     const sections = found.filter(({ tag, within }) => tag === "h2" && within.length === 0);
-    expect(sections.map((it) => it.text).filter(looksLikeRole)).toEqual([...ours, "You"]);
+    expect(sections.map((heading) => heading.text).filter(looksLikeRole)).toEqual([...ours, "You"]);
     // A fence that is never closed would reach to the end of its container.
     const rows = text.split("\n");
     for (const {

@@ -25,12 +25,18 @@ function textAfter(...events: ScenarioEvent[]): string {
   const note: ScenarioEvent = { type: "note", text: "After [x]." };
   const text = documentText(replay([firstPrompt, ...events, turnCompleted(), note]).document);
   const viewed = view(text);
-  expect(viewed.blocks.findLast((it) => it.text.includes("After"))).toMatchObject({
+  expect(viewed.blocks.findLast((block) => block.text.includes("After"))).toMatchObject({
     within: ["blockquote", "paragraph"],
     text: "Note: After [x].",
   });
-  const ours = headings(viewed).filter((it) => it.tag === "h2" && it.within.length === 0);
-  expect(ours.map((it) => it.text).filter(looksLikeRole)).toEqual(["You", "Codex", "You"]);
+  const ours = headings(viewed).filter(
+    (heading) => heading.tag === "h2" && heading.within.length === 0,
+  );
+  expect(ours.map((heading) => heading.text).filter(looksLikeRole)).toEqual([
+    "You",
+    "Codex",
+    "You",
+  ]);
   expect([viewed.html, viewed.definitions, viewed.images]).toEqual([[], [], []]);
   expect(writeTranscript(readTranscript(text))).toBe(text);
   return text.slice(text.indexOf("## Codex"), text.lastIndexOf("> **Note:**"));

@@ -161,10 +161,12 @@ describe("a conversation of 500 turns", () => {
       expect(read.sections.slice(2 * n - 2, 2 * n)).toEqual(sections);
     }
     const viewed = view(text);
-    const ours = headings(viewed).filter((it) => it.tag === "h2" && it.within.length === 0);
-    expect(ours.map((it) => it.text).filter((it) => it === "You" || it === "Codex")).toHaveLength(
-      2 * TURNS + 1,
+    const ours = headings(viewed).filter(
+      (heading) => heading.tag === "h2" && heading.within.length === 0,
     );
+    expect(
+      ours.map((heading) => heading.text).filter((title) => title === "You" || title === "Codex"),
+    ).toHaveLength(2 * TURNS + 1);
     expect([viewed.html, viewed.definitions]).toEqual([[], []]);
   });
 

@@ -171,8 +171,8 @@ describe("each notification that the pinned app-server knows", () => {
       await execa(codex, ["app-server", "generate-json-schema", "--experimental", "--out", dir]);
       const text = await readFile(join(dir, "ServerNotification.json"), "utf8");
       const schema = JSON.parse(text) as JsonSchema;
-      known = flatten(schema, schema).flatMap((it) => {
-        const name = it.properties?.["method"]?.enum?.[0];
+      known = flatten(schema, schema).flatMap((variant) => {
+        const name = variant.properties?.["method"]?.enum?.[0];
         return typeof name === "string" ? [name] : [];
       });
     } finally {
@@ -195,7 +195,7 @@ describe("the decision about each notification", () => {
 
   it.each(Object.entries(SHOWN))("shows %s", (method, [params, ...before]) => {
     const sent = { type: "sent", id: "user:1", mode: "start", text: "Go." } as const;
-    const earlier = before.map(([name, it]) => parseNotification(name, it));
+    const earlier = before.map(([name, value]) => parseNotification(name, value));
     const { state } = reduceAll(initialState({ root }), [
       ...(method === "turn/started" ? [] : [sent]),
       ...earlier,

@@ -62,7 +62,7 @@ function plain(server: Recorded, places: readonly (readonly [string, string])[])
   const named = (id: string, kind: string): string => {
     const known = ids.get(id);
     if (known !== undefined) return known;
-    const name = `${kind}${[...ids.values()].filter((it) => it.startsWith(kind)).length + 1}`;
+    const name = `${kind}${[...ids.values()].filter((other) => other.startsWith(kind)).length + 1}`;
     ids.set(id, name);
     return name;
   };
@@ -80,12 +80,12 @@ function plain(server: Recorded, places: readonly (readonly [string, string])[])
       const told = places.reduce((text, [from, to]) => text.replaceAll(from, to), value);
       return [...ids].reduce((text, [id, name]) => text.replaceAll(id, name), told);
     }
-    if (Array.isArray(value)) return value.map((it) => clean(it, key.replace(/s$/, "")));
+    if (Array.isArray(value)) return value.map((entry) => clean(entry, key.replace(/s$/, "")));
     if (typeof value !== "object" || value === null) return value;
     return Object.fromEntries(
-      Object.entries(value).map(([name, it]) => [
+      Object.entries(value).map(([name, field]) => [
         clean(name, "threadKey") as string,
-        clean(it, name),
+        clean(field, name),
       ]),
     );
   };

@@ -307,10 +307,10 @@ export const recordings: Readonly<Record<string, Recording>> = {
           ),
     play: async (server) => {
       await server.say("Read the first file.");
-      await server.until("item/completed", (it) => it.includes('"agentMessage"'));
+      await server.until("item/completed", (text) => text.includes('"agentMessage"'));
       await server.say("No, the other one.", "steer");
       const turn = turnOf(server);
-      await server.until("item/agentMessage/delta", (it) => it.includes("```"));
+      await server.until("item/agentMessage/delta", (text) => text.includes("```"));
       await server.request("turn/interrupt", { threadId: server.thread, turnId: turn });
       await server.until("turn/completed");
     },

@@ -46,8 +46,8 @@ export function view(text: string): Viewed {
     }
     if (token.nesting < 0) within.pop();
     else {
-      const shown = (token.children ?? []).map((it) =>
-        it.type === "softbreak" ? "\n" : it.content,
+      const shown = (token.children ?? []).map((child) =>
+        child.type === "softbreak" ? "\n" : child.content,
       );
       const rows = token.map ?? [0, 0];
       blocks.push({

@@ -148,9 +148,9 @@ describe("a value that we tell apart", () => {
     const whole = await read("ServerNotification");
     const type = whole.definitions?.[name];
     if (type === undefined) throw new Error(`there is no type ${name}`);
-    return flatten(type, whole).flatMap((it) => [
-      ...(it.enum ?? []),
-      ...Object.keys(it.properties ?? {}),
+    return flatten(type, whole).flatMap((variant) => [
+      ...(variant.enum ?? []),
+      ...Object.keys(variant.properties ?? {}),
     ]);
   }
 

@@ -216,8 +216,8 @@ describe("the models", () => {
     const listed = await server.client.request("model/list", {});
     if (!listed.ok) throw new Error(listed.error.message);
     const { data } = listed.value;
-    expect(data.filter((it) => it.isDefault)).toHaveLength(1);
-    expect(data.map((it) => it.model)).toContain("gpt-5.5");
+    expect(data.filter((entry) => entry.isDefault)).toHaveLength(1);
+    expect(data.map((entry) => entry.model)).toContain("gpt-5.5");
     for (const it of data) {
       expect(it.displayName).not.toBe("");
       expect(it.supportedReasoningEfforts.map((effort) => effort.reasoningEffort)).toContain(

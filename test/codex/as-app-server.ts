@@ -41,7 +41,7 @@ export function openClient(options: Partial<CodexClientOptions> = {}) {
     logged,
     /** Sends messages as Codex, one per line. */
     say: (...messages: readonly object[]) =>
-      fromCodex.write(messages.map((it) => `${JSON.stringify(it)}\n`).join("")),
+      fromCodex.write(messages.map((message) => `${JSON.stringify(message)}\n`).join("")),
     /** The messages that Codex has received since the last call. */
     heard: (): Wire[] =>
       String(toCodex.read() ?? "")

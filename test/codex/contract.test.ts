@@ -38,9 +38,9 @@ function ours(schema: z.ZodType): JsonSchema {
 /** The params of each message of a union, by method. */
 async function paramsByMethod(name: string): Promise<[Map<unknown, JsonSchema>, JsonSchema]> {
   const schema = await read(name);
-  const entries = flatten(schema, schema).flatMap((it) => {
-    const method = it.properties?.["method"]?.enum?.[0];
-    return method === undefined ? [] : [[method, it.properties?.["params"] ?? {}] as const];
+  const entries = flatten(schema, schema).flatMap((variant) => {
+    const method = variant.properties?.["method"]?.enum?.[0];
+    return method === undefined ? [] : [[method, variant.properties?.["params"] ?? {}] as const];
   });
   return [new Map(entries), schema];
 }
@@ -62,7 +62,7 @@ describe("what we read of Codex", () => {
   it("leaves no kind of item out", async () => {
     const whole = await read("ServerNotification.json");
     const kinds = flatten(whole.definitions?.["ThreadItem"] ?? {}, whole).map(
-      (it) => it.properties?.["type"]?.enum?.[0],
+      (variant) => variant.properties?.["type"]?.enum?.[0],
     );
     expect([...ITEM_TYPES].sort()).toEqual([...new Set(kinds)].sort());
   });

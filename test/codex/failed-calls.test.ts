@@ -47,8 +47,10 @@ async function turn(failedCalls: FailedCalls, threadId: string, call: Part) {
   expect(found.map(({ thread }) => thread)).toEqual([threadId, threadId]);
   const items = server.told
     .slice(before)
-    .flatMap((it) => (it.method === "item/completed" ? [it.params.item.type] : []))
-    .filter((it) => it !== "userMessage" && it !== "agentMessage");
+    .flatMap((notification) =>
+      notification.method === "item/completed" ? [notification.params.item.type] : [],
+    )
+    .filter((type) => type !== "userMessage" && type !== "agentMessage");
   return { items, failed: found.flatMap(({ failed }) => failed) };
 }
 

@@ -75,7 +75,7 @@ it("makes the same items of a stream whose deltas were merged, however that was 
   const words = fc.string({ unit: "grapheme", minLength: 1, maxLength: 60 });
   const text = fc.tuple(words, fc.integer({ min: 1, max: 60 }), fc.nat(2));
   const part = fc.oneof(
-    text.map(([it, n, pauseMs]) => message(it, { pieces: n, pauseMs })),
+    text.map(([content, n, pauseMs]) => message(content, { pieces: n, pauseMs })),
     words.map(reasoning),
     fc
       .tuple(
@@ -87,7 +87,7 @@ it("makes the same items of a stream whose deltas were merged, however that was 
         fc.array(words, { maxLength: 20 }),
         fc.nat(2),
       )
-      .map((it) => pieces(...it)),
+      .map((drawn) => pieces(...drawn)),
   );
   await fc.assert(
     fc.asyncProperty(fc.array(part, { minLength: 1, maxLength: 4 }), async (parts) => {

@@ -26,7 +26,7 @@ async function variants(name: string): Promise<string[]> {
 
 describe("a call of the pinned Codex", () => {
   it("has items that the proxy knows, each by its name", async () => {
-    const theirs = (await variants("ResponseItem")).filter((it) => it !== "other");
+    const theirs = (await variants("ResponseItem")).filter((type) => type !== "other");
     expect(Object.keys(ITEMS).sort()).toEqual(theirs.sort());
   });
 
@@ -38,7 +38,7 @@ describe("a call of the pinned Codex", () => {
     for (const [, type = "", rest = ""] of items) {
       const theirs = [...rest.matchAll(/(\w+)\??:/g)].map(([, name]) => name ?? "");
       if (type !== "other")
-        expect([type, ...theirs.filter((it) => it !== ITEM_FIELD).sort()]).toEqual([
+        expect([type, ...theirs.filter((name) => name !== ITEM_FIELD).sort()]).toEqual([
           type,
           ...[...(ITEMS[type] ?? [])].sort(),
         ]);
@@ -55,7 +55,7 @@ describe("a call of the pinned Codex", () => {
     const theirs = await variants(name);
     expect(theirs.length).toBeGreaterThan(0);
     const known = new Set([...Object.keys(PARTS), ...Object.keys(MEDIA)]);
-    expect(theirs.filter((it) => !known.has(it))).toEqual([]);
+    expect(theirs.filter((type) => !known.has(type))).toEqual([]);
   });
 });
 
@@ -78,7 +78,9 @@ it("lets through all that the pinned Codex sends, with each of its models", asyn
     });
     if (!started.ok) throw new Error(started.error.message);
     expect(await server.turn(started.value.thread.id, "hi")).toMatchObject({ status: "completed" });
-    const bodies = model.recorded.filter((it) => it.method === "POST").map((it) => it.body);
+    const bodies = model.recorded
+      .filter((request) => request.method === "POST")
+      .map((request) => request.body);
     expect(bodies.length).toBeGreaterThanOrEqual(2);
     for (const body of bodies)
       expect(checkResponsesRequest(Buffer.from(body))).toMatchObject({ ok: true });

@@ -40,18 +40,18 @@ function compareBranch(
   if (types.includes("null") || variants.some(isAnything)) return [];
   if (ours.properties !== undefined) return compareObject(ours, variants, root, at);
   if (types.includes("array")) {
-    const lists = variants.filter((it) => typesOf(it).includes("array"));
+    const lists = variants.filter((variant) => typesOf(variant).includes("array"));
     if (lists.length === 0) return [`${at}: is not an array there`];
     const { items } = ours;
     return items === undefined
       ? []
-      : lists.flatMap((it) => compare(items, it.items ?? {}, root, `${at}[]`));
+      : lists.flatMap((list) => compare(items, list.items ?? {}, root, `${at}[]`));
   }
   const values = valuesOf(ours);
   if (values.length > 0) {
     const known = variants.flatMap(valuesOf);
     const isOpen = variants.some(
-      (it) => valuesOf(it).length === 0 && typesOf(it).includes("string"),
+      (variant) => valuesOf(variant).length === 0 && typesOf(variant).includes("string"),
     );
     return values
       .filter((value) => !isOpen && !known.includes(value))
@@ -70,28 +70,28 @@ function compareObject(
   at: string,
 ): string[] {
   const properties = Object.entries(ours.properties ?? {});
-  const tags = properties.flatMap(([name, it]) =>
-    "const" in it ? [{ name, value: it.const }] : [],
+  const tags = properties.flatMap(([name, property]) =>
+    "const" in property ? [{ name, value: property.const }] : [],
   );
   const fitting = variants.filter(
-    (it) =>
-      it.properties !== undefined &&
+    (variant) =>
+      variant.properties !== undefined &&
       tags.every(({ name, value }) => {
-        const values = flatten(it.properties?.[name] ?? {}, root).flatMap(valuesOf);
+        const values = flatten(variant.properties?.[name] ?? {}, root).flatMap(valuesOf);
         return values.length === 0 || values.includes(value);
       }),
   );
   if (fitting.length === 0) return [`${at}: no such object there: ${JSON.stringify(tags)}`];
-  return properties.flatMap(([name, it]) => {
+  return properties.flatMap(([name, property]) => {
     const path = `${at}.${name}`;
     const found = fitting.flatMap((variant) => variant.properties?.[name] ?? []);
     if (found.length === 0) return [`${path}: is unknown there`];
     // A field with a fallback, or one that may hold anything, may be absent.
     const isNeeded =
-      ours.required?.includes(name) === true && !("default" in it) && !isAnything(it);
+      ours.required?.includes(name) === true && !("default" in property) && !isAnything(property);
     const isSure = fitting.every((variant) => variant.required?.includes(name));
     const missing = isNeeded && !isSure ? [`${path}: is needed here and may be absent there`] : [];
-    return [...missing, ...found.flatMap((theirs) => compare(it, theirs, root, path))];
+    return [...missing, ...found.flatMap((theirs) => compare(property, theirs, root, path))];
   });
 }
 
@@ -101,7 +101,7 @@ export function flatten(schema: JsonSchema | boolean, root: JsonSchema): JsonSch
   if (schema.$ref !== undefined) return flatten(follow(schema.$ref, root), root);
   const parts = schema.anyOf ?? schema.oneOf;
   if (parts !== undefined) {
-    return parts.flatMap((it) => flatten(it, root)).map((it) => merge(schema, it));
+    return parts.flatMap((part) => flatten(part, root)).map((variant) => merge(schema, variant));
   }
   if (schema.allOf?.length === 1 && schema.allOf[0] !== undefined)
     return flatten(schema.allOf[0], root);
@@ -139,7 +139,7 @@ function isAnything(schema: JsonSchema): boolean {
 
 function typesOf({ type }: JsonSchema): string[] {
   const types = type === undefined ? [] : typeof type === "string" ? [type] : [...type];
-  return types.map((it) => (it === "integer" ? "number" : it));
+  return types.map((name) => (name === "integer" ? "number" : name));
 }
 
 function valuesOf(schema: JsonSchema): unknown[] {

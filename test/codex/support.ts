@@ -197,7 +197,9 @@ export class AppServer implements AsyncDisposable {
 
   /** All notifications of a method so far. */
   all<M extends Method>(method: M): NotificationOf<M>[] {
-    return this.told.filter((it): it is NotificationOf<M> => it.method === method);
+    return this.told.filter(
+      (notification): notification is NotificationOf<M> => notification.method === method,
+    );
   }
 
   /** Completed items of a kind, in order. */

@@ -58,7 +58,7 @@ describe("a turn", () => {
     const items = server
       .all("item/completed")
       .map(({ params }) => params)
-      .filter((it) => it.turnId === turnId)
+      .filter((params) => params.turnId === turnId)
       .map(({ item }) => item);
     expect(items).toMatchObject([
       { type: "userMessage", clientId: "user:Edit a.txt." },

@@ -45,8 +45,8 @@ export class ScriptedModel implements AsyncDisposable {
   /** Requests since the last `answer`. */
   get requests(): readonly ModelRequest[] {
     return this.recorded
-      .filter((it) => it.method === "POST")
-      .map((it) => new ModelRequest(it.body));
+      .filter((request) => request.method === "POST")
+      .map((request) => new ModelRequest(request.body));
   }
 
   /** Answers from now on by this script, whose requests count from 0. */

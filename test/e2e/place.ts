@@ -111,7 +111,7 @@ export class Place implements AsyncDisposable {
     const all = await this.docker.listContainers({
       filters: { label: [`${LABELS.plugin}=1`] },
     });
-    return all.filter((it) => it.Labels[LABELS.state]?.startsWith(this.state));
+    return all.filter((container) => container.Labels[LABELS.state]?.startsWith(this.state));
   }
 
   /** The one container that runs here. */

@@ -18,8 +18,10 @@ export async function killAndRestart(host: string, pid: number) {
   const socketPath = host.replace(/^unix:\/\//, "");
   const read = (what: string) => readFile(`/proc/${pid}/${what}`, "utf8");
   const [program = "", ...args] = (await read("cmdline")).split("\0").slice(0, -1);
-  const variables = (await read("environ")).split("\0").filter((it) => it.includes("="));
-  const env = Object.fromEntries(variables.map((it) => it.split(/=(.*)/s).slice(0, 2)));
+  const variables = (await read("environ"))
+    .split("\0")
+    .filter((variable) => variable.includes("="));
+  const env = Object.fromEntries(variables.map((variable) => variable.split(/=(.*)/s).slice(0, 2)));
   const parent = Number(/^PPid:\s*(\d+)/m.exec(await read("status"))?.[1]);
   const containerd = Number(await readFile(pidFile(socketPath, PIDS[1]), "utf8"));
   process.kill(parent, "SIGSTOP");

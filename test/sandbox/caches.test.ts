@@ -42,12 +42,12 @@ async function install(root: string, version: string): Promise<void> {
   await own(
     ...(isNew ? [modules] : []),
     join(modules, "lib"),
-    ...Object.keys(files).map((it) => join(modules, it)),
+    ...Object.keys(files).map((file) => join(modules, file)),
   );
 }
 
 const volumesOf = async ({ stateDir }: SandboxOptions) =>
-  (await ourVolumes(engine)).filter((it) => it.labels[LABELS.state] === stateDir);
+  (await ourVolumes(engine)).filter((volume) => volume.labels[LABELS.state] === stateDir);
 
 const ATTACK = `echo 'evil' > node_modules/lib/index.js; mkdir -p node_modules/.bin; echo evil > node_modules/.bin/eslint
 mv node_modules gone; rm -rf node_modules; mkdir -p node_modules; echo evil > node_modules/new`;
@@ -129,7 +129,7 @@ describe("a project's caches", SLOW, () => {
     expect(await lstat(join(root, "node_modules"))).toMatchObject(USER);
     expect(await readdir(join(root, "node_modules"))).toEqual([]);
     expect(existsSync(join(root, "dist"))).toBe(false);
-    expect((await volumesOf(how)).map((it) => it.labels[LABELS.cache]).sort()).toEqual([
+    expect((await volumesOf(how)).map((volume) => volume.labels[LABELS.cache]).sort()).toEqual([
       "node_modules",
       "tools",
     ]);

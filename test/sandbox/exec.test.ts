@@ -33,7 +33,7 @@ describe("a process in the sandbox", SLOW, () => {
   it("gets its arguments unchanged, whatever they contain", async () => {
     const args = ["a b", "$(touch /tmp/x)", "'\"", "ü\n", "", "--", "*"];
     const ran = await sh(shared, 'for it; do printf "[%s]" "$it"; done', ...args);
-    expect(ran.stdout).toBe(args.map((it) => `[${it}]`).join(""));
+    expect(ran.stdout).toBe(args.map((arg) => `[${arg}]`).join(""));
   });
 
   it("has its own environment and working directory", async () => {
@@ -112,7 +112,7 @@ describe("a process in the sandbox", SLOW, () => {
     const all = await Promise.all(
       Array.from({ length: 8 }, (_, i) => sh(shared, `echo ${i}; exit ${i}`)),
     );
-    expect(all.map((it) => it.exitCode)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(all.map((result) => result.exitCode)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
   it("is detached by kill, and its reader sees an end", async () => {

@@ -78,7 +78,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     expect(one).toEqual(two);
     const image = must(one ?? refusedNothing());
     onTestFinished(() => engine.docker.getImage(image.tag).remove({ force: true }));
-    const builders = lines.filter((it) => it.some((line) => line.startsWith("Step 1/")));
+    const builders = lines.filter((log) => log.some((line) => line.startsWith("Step 1/")));
     expect(builders).toHaveLength(1);
     expect(builders[0]).toContain("second");
   });
@@ -221,7 +221,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     const digits = process.hrtime.bigint().toString(16).padStart(12, "0").slice(-12);
     const old = await build(`codex-chat:${digits}`, `${digits}a`);
     const mine = await build(`codex-chat-test-user:${digits}`, `${digits}b`);
-    const tags = (await oldImages(engine, [current.id])).flatMap((it) => it.tags);
+    const tags = (await oldImages(engine, [current.id])).flatMap((image) => image.tags);
     expect(tags).toContain(old);
     expect(tags).not.toContain(mine);
     expect(tags).not.toContain(current.tag);

@@ -93,7 +93,7 @@ describe("a file that was written in the sandbox", SLOW, () => {
     holder.value.stderr.resume();
     const said = text(holder.value.stdout);
     await expect
-      .poll(() => sh(sandbox, "ls -l /proc/*/fd/3").then((it) => it.stdout))
+      .poll(() => sh(sandbox, "ls -l /proc/*/fd/3").then((result) => result.stdout))
       .toContain("run");
     must(await sandbox.letGo());
     expect(spawnSync(join(root, "other")).status).toBe(0);
@@ -113,7 +113,8 @@ describe("a file that was written in the sandbox", SLOW, () => {
     expect(failed.fix).toMatch(/"Text file busy".*:CodexChat sandbox stop$/);
     expect(spawnSync(join(root, "run")).error).toMatchObject({ code: "ETXTBSY" });
     // Neither a program that does not end nor an engine that does not answer is waited for.
-    const sleeping: typeof sandbox.exec = (it) => sandbox.exec({ ...it, argv: ["sleep", "60"] });
+    const sleeping: typeof sandbox.exec = (options) =>
+      sandbox.exec({ ...options, argv: ["sleep", "60"] });
     const silent: typeof sandbox.exec = () => new Promise(() => {});
     for (const exec of [sleeping, silent])
       expect(refused(await letGo(exec, [root], 500)).message).toContain("took longer than 0.5 s");

@@ -45,7 +45,7 @@ function unprotected(on: Engine): Engine {
         PidsLimit: 0,
         Tmpfs: {},
         Mounts: [
-          ...(options.HostConfig?.Mounts ?? []).filter((it) => it.ReadOnly !== true),
+          ...(options.HostConfig?.Mounts ?? []).filter((mount) => mount.ReadOnly !== true),
           { Type: "bind", Source: on.socketPath, Target: on.socketPath },
         ],
       },
@@ -72,8 +72,8 @@ describe("selfTest", SLOW, () => {
   it("passes gVisor after every attack was tried and failed", async () => {
     const report = must(await test(engine, "runsc"));
     expect(report).toMatchObject({ gvisor: true, runtime: "runsc", cached: false });
-    expect(report.checks.filter((it) => it.verdict !== "held")).toEqual([]);
-    expect(report.checks.map((it) => it.name)).toEqual([
+    expect(report.checks.filter((check) => check.verdict !== "held")).toEqual([]);
+    expect(report.checks.map((check) => check.name)).toEqual([
       "direct",
       "rename",
       "rename-file",
@@ -119,7 +119,9 @@ describe("selfTest", SLOW, () => {
   it("sees every attack succeed in an unprotected container", async () => {
     const error = refused(await test(unprotected(engine), "runc", { acceptWeaker: true }));
     if (error.kind !== "self_test_failed") throw new Error(error.message);
-    const held = error.checks.filter((it) => it.verdict === "held").map((it) => it.name);
+    const held = error.checks
+      .filter((check) => check.verdict === "held")
+      .map((check) => check.name);
     // Files belong to the user all the same, and only the machine's own root could make a device.
     const others = ["ownership", "mknod"];
     expect(held.filter((name) => !others.includes(name))).toEqual([]);
@@ -138,7 +140,9 @@ describe("selfTest", SLOW, () => {
       filters: { label: ["codex-chat.plugin=probe"] },
     });
     // Other test files may be testing the engine at the same time.
-    const own = probes.filter((it) => it.Labels[LABELS.owner]?.startsWith(`${process.pid}:`));
+    const own = probes.filter((container) =>
+      container.Labels[LABELS.owner]?.startsWith(`${process.pid}:`),
+    );
     expect(own).toEqual([]);
   });
 
@@ -164,7 +168,9 @@ describe("selfTest", SLOW, () => {
     expect(report).toMatchObject({ gvisor: false, runtime: "runc" });
     // Without gVisor, a program that listens in the project can be talked to from inside.
     expect(
-      report.checks.flatMap((it) => (it.verdict === "weaker" ? [[it.name, it.happened]] : [])),
+      report.checks.flatMap((check) =>
+        check.verdict === "weaker" ? [[check.name, check.happened]] : [],
+      ),
     ).toEqual([
       ["kernel", expect.stringContaining("does not name gVisor")],
       ["unix", "this machine was reached"],

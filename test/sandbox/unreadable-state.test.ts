@@ -133,7 +133,7 @@ describe("a container whose record cannot be read", SLOW, async () => {
       injected.fault = fault;
       const left: string[] = [];
       expect(await sweep(engine, undefined, (why) => left.push(why))).not.toContain(name);
-      expect(left.filter((it) => it.includes(name))).toEqual([
+      expect(left.filter((line) => line.includes(name))).toEqual([
         expect.stringMatching(new RegExp(`cannot be read \\(${fault.code}\\).* chmod `)),
       ]);
       expect(await exists(engine, name)).toBe(true);

@@ -19,7 +19,7 @@ describe("each subcommand of :CodexChat", () => {
   it("stands in the README", () => {
     const text = read("README.md");
     const missing = subcommands.filter(
-      (it) => !new RegExp(`\`(?:[^\`]*CodexChat )?${it}[ \`]`).test(text),
+      (subcommand) => !new RegExp(`\`(?:[^\`]*CodexChat )?${subcommand}[ \`]`).test(text),
     );
     expect(missing).toEqual([]);
   });
@@ -28,8 +28,9 @@ describe("each subcommand of :CodexChat", () => {
     const plugin = read("plugin/codex-chat.lua");
     const help = read("doc/codex-chat.txt");
     const without = subcommands.filter(
-      (it) =>
-        !new RegExp(`["\\s]${it}["\\s]`).test(plugin) || !help.includes(`<Plug>(codex-chat-${it})`),
+      (subcommand) =>
+        !new RegExp(`["\\s]${subcommand}["\\s]`).test(plugin) ||
+        !help.includes(`<Plug>(codex-chat-${subcommand})`),
     );
     expect(without).toEqual(["sandbox"]);
   });
@@ -37,7 +38,8 @@ describe("each subcommand of :CodexChat", () => {
   it("has its place in :help", () => {
     const text = read("doc/codex-chat.txt");
     const missing = subcommands.filter(
-      (it) => !new RegExp(`^:(?:\\[range\\])?CodexChat(?:\\[!\\])? \\[?${it}\\b`, "m").test(text),
+      (subcommand) =>
+        !new RegExp(`^:(?:\\[range\\])?CodexChat(?:\\[!\\])? \\[?${subcommand}\\b`, "m").test(text),
     );
     expect(missing).toEqual([]);
   });

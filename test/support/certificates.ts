@@ -46,8 +46,8 @@ const IS_CA = sequence(
 /** subjectAltName. */
 function isAt({ names = [], addresses = [] }: Places): Buffer {
   const all = [
-    ...names.map((it) => der(0x82, Buffer.from(it))),
-    ...addresses.map((it) => der(0x87, Buffer.from(it.split(".").map(Number)))),
+    ...names.map((domain) => der(0x82, Buffer.from(domain))),
+    ...addresses.map((address) => der(0x87, Buffer.from(address.split(".").map(Number)))),
   ];
   return sequence(oid("551d11"), der(0x04, sequence(...all)));
 }

@@ -33,7 +33,7 @@ export async function setUpProxy({
       ...(interfaces === undefined ? {} : { interfaces }),
       lookup: async (name) => {
         const answers = names[name] ?? [];
-        const answer = answers[asked.filter((it) => it === name).length] ?? answers.at(-1);
+        const answer = answers[asked.filter((other) => other === name).length] ?? answers.at(-1);
         asked.push(name);
         if (answer === undefined) throw Object.assign(new Error("no"), { code: "ENOTFOUND" });
         return answer;

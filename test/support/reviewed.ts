@@ -169,7 +169,7 @@ export class Reviewed implements AsyncDisposable {
           change:
             change ??
             (before === undefined ? "created" : now === undefined ? "deleted" : "changed"),
-          ...([before, now].some((it) => it instanceof Buffer && it.includes(0)) ||
+          ...([before, now].some((version) => version instanceof Buffer && version.includes(0)) ||
           change === "mode"
             ? {}
             : { added: lines(now), removed: lines(before) }),

@@ -31,7 +31,9 @@ export class Project {
     act();
     const after = await this.look({ earlier: before, ...more });
     return changesOf(before, after).map(({ path, change, parts, to }) =>
-      [path, ...parts.map((it) => `${it.kind}:${it.name}`), change, to].filter(Boolean).join(" "),
+      [path, ...parts.map((part) => `${part.kind}:${part.name}`), change, to]
+        .filter(Boolean)
+        .join(" "),
     );
   }
 }

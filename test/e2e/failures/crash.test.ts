@@ -135,7 +135,7 @@ describe("a Neovim that is killed in the middle of a turn", SLOW, () => {
     const [left] = await place.containers();
     model.answerInTurn(reply(message("Here again.")));
     expect(await next.ask("Hello?")).toEqual({ status: "completed" });
-    expect((await place.containers()).map((it) => it.Id)).not.toContain(left?.Id);
+    expect((await place.containers()).map((container) => container.Id)).not.toContain(left?.Id);
   });
 });
 

@@ -125,7 +125,7 @@ describe("an engine that is killed and started again by its supervisor", {
         model.answerInTurn(reply(message("I am back.")));
         expect(await chat.ask("The second question.")).toEqual({ status: "completed" });
         const all = await place.docker.listContainers({ all: true });
-        expect(all.map((it) => it.Id)).toEqual([(await place.container()).id]);
+        expect(all.map((container) => container.Id)).toEqual([(await place.container()).id]);
         await chat.quit();
         expect(await place.docker.listContainers({ all: true })).toEqual([]);
         const mounts = () => mountsBelow(dirname(engine.host.slice(7)), "engine-e2e");

@@ -108,7 +108,7 @@ describe("a request that the endpoint refuses", SLOW, () => {
       );
       const request = model.requests.at(-1);
       expect(request?.contains("My name is Ada.")).toBe(true);
-      expect(request?.userTexts().filter((it) => it.includes("What is my name?"))).toEqual([
+      expect(request?.userTexts().filter((text) => text.includes("What is my name?"))).toEqual([
         "What is my name?",
       ]);
       expect(await chat.ask("Thanks.")).toEqual({ status: "completed" });

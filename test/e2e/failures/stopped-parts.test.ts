@@ -27,7 +27,7 @@ describe("a turn in which a part is paused, as by suspending the machine", SLOW,
       const engine = await findEngine({ env: {}, host: place.engine.host });
       if (engine.ok) expect(await sweep(engine.value)).toEqual([]);
       await sleep(STOPPED_MS / 2);
-      expect((await place.containers()).map((it) => it.Id)).toEqual([before?.Id]);
+      expect((await place.containers()).map((container) => container.Id)).toEqual([before?.Id]);
     } finally {
       process.kill(chat.hostPid, "SIGCONT");
     }
@@ -36,7 +36,7 @@ describe("a turn in which a part is paused, as by suspending the machine", SLOW,
     expect(await chat.text()).not.toContain("Error");
     model.answerInTurn(reply(message("Still here.")));
     expect(await chat.ask("And now?")).toEqual({ status: "completed" });
-    expect((await place.containers()).map((it) => it.Id)).toEqual([before?.Id]);
+    expect((await place.containers()).map((container) => container.Id)).toEqual([before?.Id]);
   });
 
   it("fails if it was the relay, and continues in a new sandbox", async () => {

@@ -19,7 +19,7 @@ function rolloutOf(chat: Conversation, thread: string): string {
   const sessions = join(chat.projectDir, "codex-home", "sessions");
   const found = readdirSync(sessions, { recursive: true })
     .map(String)
-    .find((it) => it.includes(thread) && it.endsWith(".jsonl"));
+    .find((path) => path.includes(thread) && path.endsWith(".jsonl"));
   if (found === undefined) throw new Error(`no rollout of ${thread}`);
   return join(sessions, found);
 }
@@ -73,7 +73,7 @@ describe("a conversation whose thread Codex cannot read", SLOW, () => {
       files.set(what, rolloutOf(chat, await threadOf(chat)));
     }
     await chat.command("sandbox stop");
-    for (const [what, file] of files) (damages[what] ?? ((it) => truncateSync(it, 0)))(file);
+    for (const [what, file] of files) (damages[what] ?? ((path) => truncateSync(path, 0)))(file);
   });
 
   async function open({ chat }: Shared, what: string): Promise<void> {
@@ -88,7 +88,7 @@ describe("a conversation whose thread Codex cannot read", SLOW, () => {
     expect(await chat.ask("What is my name?")).toEqual({ status: "completed" });
     const request = model.requests.at(-1);
     expect(request?.contains(`My name is Ada, and it ${what}.`)).toBe(true);
-    expect(request?.userTexts().filter((it) => it === "What is my name?")).toHaveLength(1);
+    expect(request?.userTexts().filter((text) => text === "What is my name?")).toHaveLength(1);
     expect(await chat.ask("And now?")).toEqual({ status: "completed" });
     expect(model.requests.at(-1)?.contains(`My name is Ada, and it ${what}.`)).toBe(true);
     expect(model.requests.at(-1)?.contains("What is my name?")).toBe(true);
@@ -147,8 +147,16 @@ describe("a conversation whose thread Codex cannot read", SLOW, () => {
 
 /** Codex's own files, all of them: what becomes of them, and whether the user has to help. */
 const homes: readonly [what: string, damage: (home: string) => void, needsHelp: boolean][] = [
-  ["has invalid databases", (home) => eachDatabase(home, (it) => writeFileSync(it, "x")), false],
-  ["has empty databases", (home) => eachDatabase(home, (it) => truncateSync(it, 0)), false],
+  [
+    "has invalid databases",
+    (home) => eachDatabase(home, (database) => writeFileSync(database, "x")),
+    false,
+  ],
+  [
+    "has empty databases",
+    (home) => eachDatabase(home, (database) => truncateSync(database, 0)),
+    false,
+  ],
   [
     "is empty",
     (home) => {
@@ -159,9 +167,9 @@ const homes: readonly [what: string, damage: (home: string) => void, needsHelp: 
   [
     "has directories in place of databases",
     (home) =>
-      eachDatabase(home, (it) => {
-        rmSync(it);
-        mkdirSync(it);
+      eachDatabase(home, (database) => {
+        rmSync(database);
+        mkdirSync(database);
       }),
     true,
   ],
@@ -208,6 +216,6 @@ describe("a conversation whose CODEX_HOME is damaged", SLOW, () => {
     } else expect(await chat.ask("What is my name?")).toEqual({ status: "completed" });
     const request = model.requests.at(-1);
     expect(request?.contains("My name is Ada.")).toBe(true);
-    expect(request?.userTexts().filter((it) => it === "What is my name?")).toHaveLength(1);
+    expect(request?.userTexts().filter((text) => text === "What is my name?")).toHaveLength(1);
   });
 });

@@ -12,15 +12,15 @@ async function asked(projectDir: string): Promise<readonly Record<string, unknow
   const text = await readFile(join(projectDir, "audit.jsonl"), "utf8");
   return text
     .split("\n")
-    .filter((it) => it !== "")
-    .map((it) => JSON.parse(it) as Record<string, unknown>)
-    .filter((it) => it["event"] === "approval");
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter((record) => record["event"] === "approval");
 }
 
 /** Waits for a question that is about this, and gives its record. */
 async function recorded(projectDir: string, about: string): Promise<unknown> {
   const find = async () =>
-    (await asked(projectDir)).find((it) => String(it["about"]).includes(about));
+    (await asked(projectDir)).find((record) => String(record["about"]).includes(about));
   await expect.poll(find, WAIT).toBeDefined();
   return find();
 }

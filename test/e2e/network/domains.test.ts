@@ -153,7 +153,8 @@ describe("domains", SLOW, () => {
     });
 
     it("cannot be used to reach another host", async () => {
-      const fetched = () => site.requests.filter((it) => it.endsWith("/hello.txt")).length;
+      const fetched = () =>
+        site.requests.filter((request) => request.endsWith("/hello.txt")).length;
       const before = fetched();
       const said = await run(
         `curl -sS -m 20 -H 'Host: other.test' ${plain("/hello.txt")}

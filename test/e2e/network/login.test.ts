@@ -81,7 +81,9 @@ describe("a ChatGPT login", SLOW, () => {
     for (const secret of [id, access, refresh]) {
       expect(said).not.toContain(secret);
       expect(await filesWith(secret, place)).toEqual(
-        [file, join(place.project, "planted.txt")].filter((it) => secret === access || it === file),
+        [file, join(place.project, "planted.txt")].filter(
+          (path) => secret === access || path === file,
+        ),
       );
     }
     const audit = await execa("grep", ["-rh", '"event":"credential"', place.state]);

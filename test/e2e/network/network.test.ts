@@ -56,7 +56,7 @@ describe("the network of the sandbox", SLOW, () => {
     expect(refused).toContain("status 403");
     expect(refused).toContain("the tool mcp");
     expect(control).toContain("status 200");
-    const sent = model.recorded.map((it) => JSON.stringify(JSON.parse(it.body).tools));
+    const sent = model.recorded.map((request) => JSON.stringify(JSON.parse(request.body).tools));
     expect(sent).toContain("[]");
     expect(sent.join()).not.toContain("server_url");
   });

@@ -47,7 +47,7 @@ describe("a secret in Neovim's environment", SLOW, () => {
     expect(control).toMatch(/FOUND in the environment/);
     expect(control).toMatch(/FOUND in a process/);
     expect(control).toMatch(/FOUND in a file: .*planted\.txt/);
-    expect(model.recorded.map((it) => it.headers.authorization)).toEqual(
+    expect(model.recorded.map((request) => request.headers.authorization)).toEqual(
       model.recorded.map(() => `Bearer ${key}`),
     );
     expect(await chat.text()).toContain("and no other.");

@@ -13,7 +13,7 @@ async function auditOf(projectDir: string, event: string): Promise<Record<string
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line) as Record<string, unknown>)
-    .filter((it) => it["event"] === event);
+    .filter((record) => record["event"] === event);
 }
 
 describe("a file that a real turn leaves for the host to run", SLOW, () => {
@@ -78,7 +78,9 @@ describe("a file that a real turn leaves for the host to run", SLOW, () => {
     const since = async () => (await auditOf(chat.projectDir, "protected_file")).slice(before);
     await expect.poll(since, WAIT).toHaveLength(6);
     const found = await since();
-    expect(found.map((it) => [it["path"], it["change"], it["what"]])).toMatchInlineSnapshot(`
+    expect(
+      found.map((record) => [record["path"], record["change"], record["what"]]),
+    ).toMatchInlineSnapshot(`
       [
         [
           "data",
@@ -189,7 +191,7 @@ describe("the audit log of a real turn", SLOW, () => {
     });
     expect(patch).toMatchObject({ files: [{ change: "add" }], status: "completed" });
     const requests = (await auditOf(chat.projectDir, "model_request")).slice(-3);
-    expect(requests.map((it) => [it["outcome"], it["status"]])).toEqual([
+    expect(requests.map((record) => [record["outcome"], record["status"]])).toEqual([
       ["done", 200],
       ["done", 200],
       ["done", 200],

@@ -26,8 +26,8 @@ async function choose(chat: Conversation, ...texts: readonly string[]): Promise<
 async function memory(chat: Conversation, thread: string): Promise<string[]> {
   const files = await readdir(join(chat.projectDir, "codex-home"), { recursive: true });
   return files
-    .filter((it) => basename(it).includes(thread) && it.endsWith(".jsonl"))
-    .map((it) => it.split("/")[0] ?? "");
+    .filter((path) => basename(path).includes(thread) && path.endsWith(".jsonl"))
+    .map((path) => path.split("/")[0] ?? "");
 }
 
 async function threadOf(chat: Conversation): Promise<string> {

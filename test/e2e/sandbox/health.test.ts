@@ -32,7 +32,7 @@ function said(lines: readonly HealthLine[]): string {
   return lines
     .filter(({ level }) => level === "error" || level === "warn")
     .map(({ level, section, message, advice }) =>
-      [`${level} ${section}: ${message}`, ...advice.map((it) => `  ${it}`)].join("\n"),
+      [`${level} ${section}: ${message}`, ...advice.map((line) => `  ${line}`)].join("\n"),
     )
     .join("\n");
 }
@@ -149,7 +149,7 @@ describe("the health check", SLOW, () => {
       place.home,
     );
     const bad = said(lines).match(/^(error|warn) \w+: .{0,60}/gm);
-    expect(bad?.map((it) => it.replaceAll(place.base, "…"))).toEqual([
+    expect(bad?.map((line) => line.replaceAll(place.base, "…"))).toEqual([
       expect.stringMatching(/^error Configuration: sandbox\.pids/),
       expect.stringMatching(/^warn Project: …\/home/),
       expect.stringMatching(/^error State: …\/file\/state/),

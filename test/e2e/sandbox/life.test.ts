@@ -69,7 +69,7 @@ it(
     model.answerInTurn(reply(message("Hello.")));
     expect(await chat.ask("Hello?")).toEqual({ status: "completed" });
     const mine = async () =>
-      (await place.containers()).filter((it) => it.Id !== first.id).map((it) => it.Id);
+      (await place.containers()).filter((other) => other.Id !== first.id).map((other) => other.Id);
     const [container = ""] = await mine();
     const before = await place.docker.getContainer(container).inspect();
     const volumes = before.Mounts.flatMap(({ Name }) => (Name === undefined ? [] : [Name]));
@@ -150,7 +150,9 @@ it(
           place.docker
             .listContainers({ all: true })
             .then((all) =>
-              all.filter((it) => it.Labels["codex-chat.state"]?.startsWith(place.state)),
+              all.filter((container) =>
+                container.Labels["codex-chat.state"]?.startsWith(place.state),
+              ),
             ),
         WAIT,
       )
@@ -173,5 +175,5 @@ async function otherProject(place: Place): Promise<string> {
 /** When each of these volumes was made. */
 async function volumesMade(place: Place, names: readonly string[]): Promise<string[]> {
   const all = await Promise.all(names.map((name) => place.docker.getVolume(name).inspect()));
-  return all.map((it) => (it as unknown as { CreatedAt: string }).CreatedAt);
+  return all.map((volume) => (volume as unknown as { CreatedAt: string }).CreatedAt);
 }

@@ -81,7 +81,7 @@ describe("settings that change while the sandbox runs", SLOW, () => {
     await expect.poll(() => chat.notifications(), WAIT).toEqual(runs);
     await chat.command("retry");
     await chat.until("By the first.");
-    const asked = (model: ScriptedModel) => model.requests.map((it) => it.lastUserText());
+    const asked = (model: ScriptedModel) => model.requests.map((request) => request.lastUserText());
     expect([asked(first), asked(second)]).toEqual([["One?", "Three?"], ["Two?"]]);
   });
 

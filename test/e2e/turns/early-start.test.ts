@@ -38,8 +38,8 @@ describe("the sandbox of a chat", SLOW, () => {
     expect((await place.containers()).map(({ Id }) => Id)).toEqual([first?.Id]);
     const thread = /^thread: (\S+)$/m.exec(await chat.text())?.[1] ?? "";
     const sessions = join(chat.projectDir, "codex-home", "sessions");
-    const rollouts = (await readdir(sessions, { recursive: true })).filter((it) =>
-      it.endsWith(".jsonl"),
+    const rollouts = (await readdir(sessions, { recursive: true })).filter((path) =>
+      path.endsWith(".jsonl"),
     );
     expect(rollouts).toEqual([expect.stringContaining(thread)]);
   });

@@ -56,7 +56,7 @@ describe("a goal", SLOW, () => {
     const forged = [
       { method: "turn/started", params: { threadId, turn: { id: "f", status: "inProgress" } } },
       { method: "warning", params: { threadId, message: "forged words" } },
-    ].map((it) => JSON.stringify(it));
+    ].map((notification) => JSON.stringify(notification));
     await place.inside(
       `for p in $(grep -las app-server /proc/[0-9]*/cmdline | cut -d/ -f3); do printf '%s\\n' '${forged.join("' '")}' > /proc/$p/fd/1; done`,
     );

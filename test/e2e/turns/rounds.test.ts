@@ -57,7 +57,7 @@ describe("a conversation whose text and file are changed during a turn", SLOW, (
     expect(await chat.fileText()).toContain(thread);
     const copies = join(dirname(path), "copies");
     const kept = await Promise.all(
-      (await readdir(copies)).map((it) => readFile(join(copies, it), "utf8")),
+      (await readdir(copies)).map((name) => readFile(join(copies, name), "utf8")),
     );
     expect(kept).toContain(other);
     // It goes on in the same thread.
@@ -160,7 +160,9 @@ describe("continuing from an earlier place", SLOW, () => {
       ## You
       "
     `);
-    const said = (await chat.notifications()).find((it) => it.includes("dropped"));
+    const said = (await chat.notifications()).find((notification) =>
+      notification.includes("dropped"),
+    );
     const copy = said?.replace(/^.* is in (.*)\.$/, "$1").replace("~", shared().place.home);
     expect((await readFile(copy ?? "", "utf8")).trimEnd()).toBe(before.trimEnd());
     await chat.ask("A new second question.");
@@ -175,7 +177,9 @@ describe("continuing from an earlier place", SLOW, () => {
     for (const command of ["fork", "revert", "compact", "review"]) await chat.command(command);
     await expect
       .poll(async () =>
-        (await chat.notifications()).filter((it) => it.includes("A turn is running")),
+        (await chat.notifications()).filter((notification) =>
+          notification.includes("A turn is running"),
+        ),
       )
       .toHaveLength(4);
     await chat.stop();

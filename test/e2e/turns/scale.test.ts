@@ -90,7 +90,7 @@ async function leaveTurns(place: Place, projectDir: string, turns: number): Prom
 
 /** The numbers that stand in a text behind this word, in its order. */
 const numbersIn = (text: string, word: string): number[] =>
-  [...text.matchAll(new RegExp(`^${word} (\\d+)\\b`, "gm"))].map((it) => Number(it[1]));
+  [...text.matchAll(new RegExp(`^${word} (\\d+)\\b`, "gm"))].map((match) => Number(match[1]));
 
 const upTo = (last: number): number[] => Array.from({ length: last }, (_, n) => n + 1);
 

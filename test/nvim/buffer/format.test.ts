@@ -25,19 +25,19 @@ describe.each(neovims)("the format in Lua on Neovim $name", (program) => {
       cases.roles.map(([, role]) => role === "user"),
     );
     expect(await each(cases.contexts, "return format.without_context(it.text)")).toEqual(
-      cases.contexts.map((it) => it.query),
+      cases.contexts.map((entry) => entry.query),
     );
     expect(
       await each(
         cases.contexts,
         `return type(it.context) == "string" and format.is_context_line(it.context) or nil`,
       ),
-    ).toEqual(cases.contexts.map((it) => (it.context === null ? null : true)));
+    ).toEqual(cases.contexts.map((entry) => (entry.context === null ? null : true)));
     expect(
       await nvim.lua(`return require("codex-chat.format").context_line({ "\`a.ts\`", "b" })`),
     ).toBe(cases.contexts[0]?.context);
     expect(await each(cases.frontMatterEnds, "return format.front_matter_end(it.lines)")).toEqual(
-      cases.frontMatterEnds.map((it) => it.end),
+      cases.frontMatterEnds.map((frontMatter) => frontMatter.end),
     );
     const fences = `
       local fence
@@ -45,12 +45,12 @@ describe.each(neovims)("the format in Lua on Neovim $name", (program) => {
         fence = format.step(fence, line)
         return fence ~= nil
       end, it.lines)`;
-    expect(await each(cases.fences, fences)).toEqual(cases.fences.map((it) => it.open));
+    expect(await each(cases.fences, fences)).toEqual(cases.fences.map((fence) => fence.open));
     expect(await each(cases.answers, "return format.has_answer(it.text)")).toEqual(
-      cases.answers.map((it) => it.isAnswered),
+      cases.answers.map((answer) => answer.isAnswered),
     );
     expect(await each(cases.names, "return format.name_of(it.lines)")).toEqual(
-      cases.names.map((it) => it.name),
+      cases.names.map((entry) => entry.name),
     );
     expect(await each(cases.cleanNames, "return format.clean_name(it[1])")).toEqual(
       cases.cleanNames.map(([, clean]) => clean),
@@ -62,7 +62,7 @@ describe.each(neovims)("the format in Lua on Neovim $name", (program) => {
         for i = #change.lines, 1, -1 do table.insert(lines, change.row + 1, change.lines[i]) end
       end
       return lines`;
-    expect(await each(cases.changes, changes)).toEqual(cases.changes.map((it) => it.after));
+    expect(await each(cases.changes, changes)).toEqual(cases.changes.map((change) => change.after));
   });
 
   it("names the state directory of a project as the host does", async () => {

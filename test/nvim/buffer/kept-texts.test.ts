@@ -121,13 +121,15 @@ class Stage implements AsyncDisposable {
     await this.#leave();
     const copies = join(this.#path, "..", "copies");
     const names = await readdir(copies).catch(() => []);
-    const texts = await Promise.all(names.map((it) => readFile(join(copies, it), "utf8")));
+    const texts = await Promise.all(names.map((name) => readFile(join(copies, name), "utf8")));
     const text = await this.#text();
     const all = [text, ...texts].join("\n");
-    const lost = [...this.#kept].filter((it) => !all.includes(it)).map((it) => it.slice(0, 10));
+    const lost = [...this.#kept]
+      .filter((kept) => !all.includes(kept))
+      .map((kept) => kept.slice(0, 10));
     if (text === "") return lost;
     const known = [`thread: ${THREAD}`, `project: ${join(this.#base, "project")}`];
-    return [...lost, ...known.filter((it) => !text.split("\n").includes(it))];
+    return [...lost, ...known.filter((line) => !text.split("\n").includes(line))];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

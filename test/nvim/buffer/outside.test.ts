@@ -213,9 +213,11 @@ describe.each(neovims)(
       await expect.poll(() => readFile(path, "utf8"), WAIT).toContain("more");
       expect(await readFile(path, "utf8")).toContain("Another answer.");
       const kept = await Promise.all(
-        (await copies(notes)).map((it) => readFile(join(notes, "copies", it), "utf8")),
+        (await copies(notes)).map((name) => readFile(join(notes, "copies", name), "utf8")),
       );
-      expect(kept.some((it) => it.includes("typed here") && it.includes("An answer."))).toBe(true);
+      expect(kept.some((copy) => copy.includes("typed here") && copy.includes("An answer."))).toBe(
+        true,
+      );
     });
 
     it.each([
@@ -275,9 +277,9 @@ describe.each(neovims)(
       expect(text).toContain(`project: ${nvim.cwd}\n`);
       // What was said is somewhere, too.
       const kept = await Promise.all(
-        (await copies(notes)).map((it) => readFile(join(notes, "copies", it), "utf8")),
+        (await copies(notes)).map((name) => readFile(join(notes, "copies", name), "utf8")),
       );
-      expect([text, ...kept].some((it) => it.includes("An answer."))).toBe(true);
+      expect([text, ...kept].some((copy) => copy.includes("An answer."))).toBe(true);
       await using again = await startNeovim({
         program,
         home: nvim.home,
@@ -298,7 +300,7 @@ describe.each(neovims)(
           .poll(async () => (await nvim.lines()).join("\n"), WAIT)
           .toMatch(new RegExp(`${query}\\n[\\s\\S]*Error`));
         await expect
-          .poll(async () => (await readdir(notes)).filter((it) => it.endsWith(".md")), WAIT)
+          .poll(async () => (await readdir(notes)).filter((name) => name.endsWith(".md")), WAIT)
           .toEqual(["2026-01-02-first-words.md"]);
         await nvim.until(
           "vim.fs.basename(vim.api.nvim_buf_get_name(0))",

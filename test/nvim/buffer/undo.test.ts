@@ -103,7 +103,7 @@ describe.each(neovims)("undo on Neovim $name", (program) => {
             );
           } else {
             const now = (await chat.body()).join("\n");
-            inOrder &&= machine.every((it) => now.includes(it));
+            inOrder &&= machine.every((text) => now.includes(text));
             inserted += 1;
             const id = `m${inserted}`;
             const line = `${step.machine} #${inserted}`;

@@ -121,7 +121,10 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
     );
     expect(forked).toContainEqual(expect.stringContaining(`${dir} is a link`));
     await expect
-      .poll(async () => (await said(chat)).filter((it) => it.includes(`${dir} is a link`)).length)
+      .poll(
+        async () =>
+          (await said(chat)).filter((message) => message.includes(`${dir} is a link`)).length,
+      )
       .toBeGreaterThanOrEqual(4);
     expect(await readdir(outside)).toEqual(before);
     expect(await readFile(join(outside, "a.md"), "utf8")).toBe(SECRET);
@@ -234,7 +237,9 @@ describe.each(neovims)("where the agent can write, on Neovim $name,", (program) 
       expect(opened.path).not.toBe(join(dir, name));
       expect(dirname(opened.path)).toBe(dir);
     }
-    expect((await said(chat)).filter((it) => it.includes("so this is a new one"))).toHaveLength(3);
+    expect(
+      (await said(chat)).filter((message) => message.includes("so this is a new one")),
+    ).toHaveLength(3);
   });
 
   it("a symlink that the user has opened as a file does not become a conversation", async () => {

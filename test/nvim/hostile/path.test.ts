@@ -89,7 +89,9 @@ async function hostCommand(nvim: Neovim): Promise<string> {
 async function hostPath(nvim: Neovim): Promise<string[]> {
   const pid = await nvim.lua<number>(`return ${HOST}`);
   const env = (await readFile(`/proc/${pid}/environ`, "utf8")).split("\0");
-  return (env.find((it) => it.startsWith("PATH=")) ?? "").slice("PATH=".length).split(":");
+  return (env.find((variable) => variable.startsWith("PATH=")) ?? "")
+    .slice("PATH=".length)
+    .split(":");
 }
 
 /** The ways in which a PATH leads into the project. */

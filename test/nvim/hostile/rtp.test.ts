@@ -24,7 +24,7 @@ async function start(
     await mkdir(join(dir, name), { recursive: true });
   const host = await TestHost.start();
   onTestFinished(() => host.close());
-  const { path = async (it) => it, ...rest } = options;
+  const { path = async (given) => given, ...rest } = options;
   const entry = await path(dir);
   const nvim = await startNeovim({
     config: { host_cmd: host.command },

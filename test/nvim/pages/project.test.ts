@@ -208,7 +208,7 @@ describe.each(neovims)("the project on Neovim $name", (program) => {
       "/proc/self/fd",
       "/run/podman",
       base,
-      ...["data", "run", "keys", ...dirs].map((it) => join(base, it)),
+      ...["data", "run", "keys", ...dirs].map((name) => join(base, name)),
     ];
     const known = await nvim.lua<(string | null)[]>(
       "return vim.tbl_map(function(dir) return require('codex-chat.project.refusal').of(dir) or vim.NIL end, ...)",
@@ -285,6 +285,6 @@ describe.each(neovims)("the project on Neovim $name", (program) => {
       "return vim.tbl_map(require('codex-chat.project.hash').sha256, ...)",
       texts,
     );
-    expect(hashes).toEqual(texts.map((it) => createHash("sha256").update(it).digest("hex")));
+    expect(hashes).toEqual(texts.map((text) => createHash("sha256").update(text).digest("hex")));
   });
 });

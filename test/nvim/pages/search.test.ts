@@ -57,7 +57,7 @@ describe.each(neovims)("searching conversations on Neovim $name", (program) => {
     const { chat, dir, search } = await opened();
     await using _chat = chat;
     await put(dir, "a.md", ["ÜBERALL", "Überall", "überall", "uberall", "日本語 Ünï"]);
-    expect((await search("überall")).map((it) => it.split(": ")[1])).toEqual([
+    expect((await search("überall")).map((line) => line.split(": ")[1])).toEqual([
       "ÜBERALL",
       "Überall",
       "überall",

@@ -149,8 +149,8 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
       `${[...before.slice(0, 2), 'name: "Slow: a \\"case\\" 2"\r', ...before.slice(5)].join("\n")}\n`,
     );
     expect((await stat(path)).mtimeMs).toBeCloseTo(mtimeMs, -1);
-    expect((await readdir(dir)).filter((it) => it.includes(".lock"))).toEqual([]);
-    const names = async () => (await offered(chat))?.map((it) => it.split("  (")[0]);
+    expect((await readdir(dir)).filter((name) => name.includes(".lock"))).toEqual([]);
+    const names = async () => (await offered(chat))?.map((entry) => entry.split("  (")[0]);
     await choose(chat, "-");
     await chat.nvim.command("CodexChat threads");
     await expect.poll(names).toContain('Slow: a "case" 2');
@@ -327,7 +327,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     await choose(chat, "Why is");
     await chat.nvim.command("CodexChat threads archive");
     await expect.poll(() => said(chat)).toEqual([expect.stringContaining("is archived")]);
-    expect((await readdir(dir)).filter((it) => it.includes("lock"))).toEqual([]);
+    expect((await readdir(dir)).filter((name) => name.includes("lock"))).toEqual([]);
   });
 
   it("report an unknown task, and a bang that means nothing", async () => {

@@ -152,7 +152,10 @@ describe.each(neovims)("settings from several places on Neovim $name", (program)
       expect(await nvim.messages(), name).toContain(said);
       await expect(nvim.command("CodexChat compact"), name).rejects.toThrow(said);
     }
-    expect(host.told.map((it) => it.name)).toEqual(["chat/open", "sandbox/prepare"]);
+    expect(host.told.map((notification) => notification.name)).toEqual([
+      "chat/open",
+      "sandbox/prepare",
+    ]);
     const { path } = await host.heard("chat/open");
     expect((await nvim.lines()).slice(-2)).toEqual(["## You", "Hello?"]);
     await nvim.command("write");
@@ -187,7 +190,7 @@ describe.each(neovims)("settings from several places on Neovim $name", (program)
     await setup(nvim, { model_url: "http://b/v1" });
     await chat.send("second");
     await chat.send("third");
-    expect(host.told.map((it) => it.name)).toEqual([
+    expect(host.told.map((notification) => notification.name)).toEqual([
       "chat/open",
       "turn/send",
       "chat/configure",

@@ -36,7 +36,7 @@ describe.each(neovims)("a mention that needs another program, on Neovim $name,",
   }
 
   const said = (chat: OpenChat) => chat.nvim.lua<string[]>("return _G.said");
-  const queries = (chat: OpenChat) => chat.host.of("turn/send").map((it) => it.text);
+  const queries = (chat: OpenChat) => chat.host.of("turn/send").map((turn) => turn.text);
   const changes = [{ text: expect.stringContaining("+changed") }];
 
   it("keeps the editor responsive, and leaves the query in place", async () => {

@@ -89,7 +89,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
   it("accept lines in the form that compilers print", async () => {
     await using chat = await besideFile();
     const told = await sent(chat, "@src/add.lua:2-3, @src/add.lua:4: and @localhost:80");
-    expect(told?.context.map((it) => it.text)).toEqual([
+    expect(told?.context.map((context) => context.text)).toEqual([
       "src/add.lua lines 2–3:\n\n```lua\nM.one = 1\nM.two = 2\n```",
       "src/add.lua line 4:\n\n```lua\nreturn M\n```",
     ]);
@@ -124,7 +124,7 @@ describe.each(neovims)("mentions on Neovim $name", (program) => {
        vim.g.clipboard = nil`,
     );
     const told = await sent(chat, "@selection @diagnostics @quickfix @buffer");
-    expect(told?.context.map((it) => it.text)).toEqual([
+    expect(told?.context.map((context) => context.text)).toEqual([
       "src/add.lua line 2, as it is in the editor:\n\n```lua\nM.one = 1\n```",
       "Diagnostics of the editor:\n\n```\nsrc/add.lua:2:3: error: not good [lint]\n```",
       "The editor's quickfix list:\n\n```\nsrc/add.lua:3:1: look\n```",

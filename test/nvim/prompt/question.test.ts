@@ -67,7 +67,7 @@ async function willSay(chat: OpenChat, ...said: (string | number | false)[]): Pr
   );
 }
 
-const answers = (chat: OpenChat) => chat.host.of("approval/answer").map((it) => it.answers);
+const answers = (chat: OpenChat) => chat.host.of("approval/answer").map((answer) => answer.answers);
 
 describe.each(neovims)("a question on Neovim $name", (program) => {
   const screen = { columns: 120, rows: 40 };
@@ -170,7 +170,7 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
 
   it("accepts several options, up to the allowed number", async () => {
     await using chat = await openChat({ program });
-    const options = ["a", "b", "c"].map((it) => ({ value: it, label: it, description: "" }));
+    const options = ["a", "b", "c"].map((value) => ({ value, label: value, description: "" }));
     const several = field({ type: "choices", options, max: 2, default: ["c"] });
     await ask(chat, { fields: [several] });
     await willSay(chat, 1, 2, 4, 3, 4);

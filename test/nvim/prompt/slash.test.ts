@@ -60,7 +60,7 @@ describe.each(neovims)("what is typed after a slash on Neovim $name", (program) 
     );
     for (const text of ["/hi all of {file}", "/fix", "/mine", "/made up"]) await type(chat, text);
     await chat.host.heard("turn/send", 4);
-    expect(chat.host.of("turn/send").map((it) => it.text)).toEqual([
+    expect(chat.host.of("turn/send").map((turn) => turn.text)).toEqual([
       "Say hi to all of {file}!",
       "Mend.",
       "From a file.",

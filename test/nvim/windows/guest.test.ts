@@ -457,7 +457,7 @@ describe.each(neovims)("the winbar of another plugin on Neovim $name", (program)
     for (const keys of ["gg", "50Gzt", "3<C-e>", "10<C-y>", "G"]) {
       await nvim.type(keys);
       await nvim.lua("vim.cmd.redraw()");
-      const rows = nvim.screen?.lines().filter((it) => it.includes("waiting for you"));
+      const rows = nvim.screen?.lines().filter((line) => line.includes("waiting for you"));
       expect([keys, rows?.length]).toEqual([keys, 1]);
       expect([keys, nvim.screen?.lines()[1]]).toEqual([
         keys,

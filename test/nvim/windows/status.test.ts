@@ -98,7 +98,7 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
       await chat.nvim.until("vim.bo.buftype", "nofile");
       const lines = await chat.nvim.lines(0);
       await chat.nvim.command("close");
-      return lines.filter((it) => it.startsWith("- **Rate limits**"));
+      return lines.filter((line) => line.startsWith("- **Rate limits**"));
     };
     const it = { model: "m", effort: "", plan: false, endpoint: "e", approvals: "never" };
     expect(await show({ ...it, thread: "" }, [])).toEqual(["- **Rate limits** unknown"]);

@@ -10,7 +10,7 @@ const LINE = ":CodexChat question";
 
 /** A question stands in the conversation, and the user is told of it. */
 async function ask(chat: OpenChat, id = "q1", title = "Codex asks to run: ls"): Promise<void> {
-  const after = (await chat.body()).some((it) => it.includes("Asks")) ? "history" : "prompt";
+  const after = (await chat.body()).some((line) => line.includes("Asks")) ? "history" : "prompt";
   await chat.edit({ op: "insert", id, after, lines: ["**Asks** to run `ls`"], gap: 1 });
   await chat.host.editor.call.buf_set_approval(chat.buf, { id, block: id, kind: "command" });
   await chat.host.editor.call.event_emit("ApprovalRequested", { buf: chat.buf, id, title });
@@ -134,7 +134,9 @@ describe.each(neovims)("a pending question, on Neovim $name,", (program) => {
       ["k$", 2],
     ] as const) {
       await nvim.keys(keys);
-      await expect.poll(() => nvim.screen?.lines().findIndex((it) => it.includes(LINE))).toBe(row);
+      await expect
+        .poll(() => nvim.screen?.lines().findIndex((line) => line.includes(LINE)))
+        .toBe(row);
     }
     expect(nvim.screen?.lines()[2]).toMatch(/ Codex asks.*… · :CodexChat question$/);
   });
@@ -279,11 +281,11 @@ describe.each(neovims)("an unprompted message, on Neovim $name,", (program) => {
 it("only one module shows messages", () => {
   const lua = join(repository, "lua");
   const others = readdirSync(lua, { recursive: true, encoding: "utf8" }).filter(
-    (it) =>
-      it.endsWith(".lua") &&
-      it !== "codex-chat/message.lua" &&
+    (path) =>
+      path.endsWith(".lua") &&
+      path !== "codex-chat/message.lua" &&
       /vim\.notify|nvim_echo|nvim_err_write|nvim_out_write|\bprint\(|\becho(m|msg|err)?\b *['"]/.test(
-        readFileSync(join(lua, it), "utf8").replace(/--.*$/gm, ""),
+        readFileSync(join(lua, path), "utf8").replace(/--.*$/gm, ""),
       ),
   );
   expect(others).toEqual([]);

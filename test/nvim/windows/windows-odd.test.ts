@@ -292,7 +292,7 @@ describe.each(neovims)("beside a chat on Neovim $name", (program) => {
       await expect
         .poll(async () => (await again.lua<string[]>(layout)).filter(Boolean))
         .toEqual(wanted);
-      expect(wanted.filter((it) => it === name)).toHaveLength(3);
+      expect(wanted.filter((other) => other === name)).toHaveLength(3);
       await again.command("CodexChat");
       await host.heard("chat/open", 2);
       expect(await again.lua("return vim.bo.filetype")).toBe("codexchat");
