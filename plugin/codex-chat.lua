@@ -61,7 +61,7 @@ for name in
 do
   opts.desc = "codex-chat: review: " .. name
   opts.callback = function()
-    require("codex-chat.commands.diff").plug(name)
+    require("codex-chat.commands.changes.diff").plug(name)
   end
   set_keymap("n", "<Plug>(codex-chat-review-" .. name .. ")", "", opts)
   set_keymap("x", "<Plug>(codex-chat-review-" .. name .. ")", "", opts)

@@ -155,12 +155,12 @@ local subcommands = {
   undo = {
     complete = { "turn", "since" },
     run = function(_, rest)
-      with_chat("codex-chat.commands.undo", "undo", rest)
+      with_chat("codex-chat.commands.changes.undo", "undo", rest)
     end,
   },
   redo = {
     run = function()
-      with_chat("codex-chat.commands.undo", "redo")
+      with_chat("codex-chat.commands.changes.undo", "redo")
     end,
   },
   compact = {
@@ -173,21 +173,21 @@ local subcommands = {
   },
   diff = {
     complete = function()
-      return require("codex-chat.commands.diff").words
+      return require("codex-chat.commands.changes.diff").words
     end,
     run = function(_, rest)
-      with_chat("codex-chat.commands.diff", "run", rest)
+      with_chat("codex-chat.commands.changes.diff", "run", rest)
     end,
   },
   review = {
     range = true,
     complete = function()
-      local decisions = require("codex-chat.commands.diff").decisions
+      local decisions = require("codex-chat.commands.changes.diff").decisions
       return vim.list_extend({ "uncommitted", "base", "commit" }, decisions)
     end,
     run = function(args, rest)
       local range = args.range > 0 and { args.line1, args.line2 } or nil
-      if require("codex-chat.commands.diff").decide(rest, range) then
+      if require("codex-chat.commands.changes.diff").decide(rest, range) then
         return
       elseif range then
         say.error("a review by Codex takes no range.")
@@ -223,7 +223,7 @@ local subcommands = {
   commits = {
     complete = { "copy", "log" },
     run = function(_, rest)
-      with_chat("codex-chat.commands.commits", "run", rest)
+      with_chat("codex-chat.commands.changes.commits", "run", rest)
     end,
   },
   terminals = {

@@ -100,7 +100,7 @@ local function offer_files(chat, fork)
     { prompt = question, kind = "codex-chat-fork-files" },
     function(_, index)
       if index == 2 then
-        require("codex-chat.commands.undo").since(chat, fork.keep)
+        require("codex-chat.commands.changes.undo").since(chat, fork.keep)
       end
     end
   )
@@ -237,7 +237,7 @@ function M.revert(chat)
         if choice == "Drop" then
           drop(chat, row)
         elseif index == 2 and gone.files > 0 then
-          require("codex-chat.commands.undo").since(chat, gone.from, function()
+          require("codex-chat.commands.changes.undo").since(chat, gone.from, function()
             drop(chat, row)
           end)
         end
