@@ -7,7 +7,9 @@ const read = (path: string) => readFileSync(join(repository, path), "utf8");
 
 /** The names in the table of subcommands. */
 const subcommands: readonly string[] = [
-  ...read("lua/codex-chat/commands/init.lua").matchAll(/^ {2}(?:\["([a-z-]+)"\]|([a-z]+)) = \{$/gm),
+  ...read("lua/codex-chat/commands/subcommands.lua").matchAll(
+    /^ {2}(?:\["([a-z-]+)"\]|([a-z]+)) = \{$/gm,
+  ),
 ].map(([, quoted, plain]) => quoted ?? plain ?? "");
 
 describe("each subcommand of :CodexChat", () => {
