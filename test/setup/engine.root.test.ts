@@ -14,16 +14,16 @@ const dirOf = (host: string) => dirname(host.replace("unix://", ""));
 async function run(docker: Docker, image: string, argv: string[]): Promise<string> {
   const output = new PassThrough();
   const all = text(output);
-  await docker.run(image, argv, output, {
+  const [, container] = (await docker.run(image, argv, output, {
     HostConfig: {
-      AutoRemove: true,
       Runtime: "runsc",
       NetworkMode: "none",
       ReadonlyRootfs: true,
       CapDrop: ["ALL"],
     },
-  });
-  output.end();
+  })) as [unknown, Docker.Container];
+  // Not by the engine: with AutoRemove, it may be gone before its end is asked for.
+  await container.remove();
   return await all;
 }
 
