@@ -79,7 +79,7 @@ describe("containerUser", () => {
   const docker = { product: "Docker", rootless: false };
   const home = (engine: { product: string; rootless: boolean }) => {
     const made = containerOptions({ ...spec, ...containerUser(engine, user) });
-    const env = made.Env?.filter((it) => /^(USER|TAR_OPTIONS)=/.test(it));
+    const env = made.Env?.filter((variable) => /^(USER|TAR_OPTIONS)=/.test(variable));
     return { User: made.User, env, tmpfs: made.HostConfig?.Tmpfs?.["/home/agent"] };
   };
 

@@ -73,11 +73,11 @@ export async function joinOrStart(
     const mounted = mountedFiles(existing.labels) ?? [];
     const isKnown = mountedFiles(existing.labels) !== undefined;
     const isIntact =
-      isKnown && mounted.every((it) => project.guarded.some((now) => isSame(it, now)));
-    const added = project.guarded.filter((it) => !mounted.some((then) => then.name === it.name));
+      isKnown && mounted.every((then) => project.guarded.some((now) => isSame(then, now)));
+    const added = project.guarded.filter((now) => !mounted.some((then) => then.name === now.name));
     if (existing.running && isAlike && isIntact && (added.length === 0 || others > 0)) {
       const container = engine.docker.getContainer(existing.id);
-      const paths = mounted.map((it) => join(project.root, it.name));
+      const paths = mounted.map((file) => join(project.root, file.name));
       // A mount may be gone although the same file is in its place; see mount-guard.ts.
       if (
         (await areStillMounted(container, paths, spec.uid)) &&
@@ -100,7 +100,9 @@ export async function otherHolders(opening: ContainerPlan, id?: string): Promise
     engine: engine.id,
     ...(id === undefined ? {} : { id }),
   });
-  return holders.filter((it) => it.pid !== owner.pid || it.startTime !== owner.startTime).length;
+  return holders.filter(
+    (holder) => holder.pid !== owner.pid || holder.startTime !== owner.startTime,
+  ).length;
 }
 
 /** Undoes a failed opening: nothing is left behind unless another host uses the container. */

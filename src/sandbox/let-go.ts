@@ -15,8 +15,8 @@ type Exec = (options: ExecOptions) => Promise<Result<SandboxProcess, SandboxErro
 /** Directories of the user's files that the sandbox can write; the project's state is not one. */
 export function writtenIn(mounts: readonly BindMount[], stateDir: string): string[] {
   return mounts
-    .filter((it) => !it.readOnly && !contains(stateDir, it.source))
-    .map((it) => it.target);
+    .filter((mount) => !mount.readOnly && !contains(stateDir, mount.source))
+    .map((mount) => mount.target);
 }
 
 /**

@@ -157,13 +157,13 @@ async function plan(
   };
   const sharedFiles = await prepareSharedFiles(options.sharedFiles ?? [], {
     ...places,
-    writable: (options.mounts ?? []).filter((it) => it.write).map((it) => it.source),
+    writable: (options.mounts ?? []).filter((mount) => mount.write).map((mount) => mount.source),
   });
   const own = await prepareUserMounts(options.mounts ?? [], places);
-  const taken = new Set(own.mounts.map((it) => it.target));
+  const taken = new Set(own.mounts.map((mount) => mount.target));
   const mounts = [
     ...state.value.mounts,
-    ...sharedFiles.mounts.filter((it) => !taken.has(it.target)),
+    ...sharedFiles.mounts.filter((mount) => !taken.has(mount.target)),
     ...own.mounts,
   ];
 
@@ -245,9 +245,12 @@ async function withParentDirs(
   own: readonly BindMount[],
 ): Promise<ProjectMounts> {
   const { root, mounts, guarded } = project;
-  const places = own.map((it) => it.target).filter((target) => contains(root, target));
-  const names = [...volumes.map((it) => it.name), ...places.map((it) => relative(root, it))];
-  const known = new Set(guarded.map((it) => it.name));
+  const places = own.map((mount) => mount.target).filter((target) => contains(root, target));
+  const names = [
+    ...volumes.map((volume) => volume.name),
+    ...places.map((place) => relative(root, place)),
+  ];
+  const known = new Set(guarded.map((file) => file.name));
   const parents = parentDirsOf(names).filter((name) => !known.has(name) && !names.includes(name));
   const readOnly = mounts[0]?.readOnly === true;
   return {

@@ -106,7 +106,7 @@ export async function planCaches(
   const named = new Set(options.dirs.map(tidy));
   const all = named.has(ENVIRONMENT) ? environmentsIn(environments, named) : [];
   const found = withinBounds(all);
-  const left = all.filter((it) => !found.includes(it));
+  const left = all.filter((dir) => !found.includes(dir));
   if (left.length > 0) notes.push(leftNote(left));
   for (const dir of new Set([...named, ...found])) {
     const place = await placeOf(root, dir, user);
@@ -135,9 +135,11 @@ function environmentsIn(
   environments: readonly string[],
   named: ReadonlySet<string>,
 ): readonly string[] {
-  const dirs = environments.map((it) => (ENVIRONMENTS.test(dirname(it)) ? dirname(it) : it));
+  const dirs = environments.map((path) =>
+    ENVIRONMENTS.test(dirname(path)) ? dirname(path) : path,
+  );
   return outermost([...named, ...dirs]).filter(
-    (it) => dirs.includes(it) && !PROTECTED_NAMES.includes(it.split("/")[0] ?? ""),
+    (dir) => dirs.includes(dir) && !PROTECTED_NAMES.includes(dir.split("/")[0] ?? ""),
   );
 }
 

@@ -155,7 +155,7 @@ export async function volumeSizes(
     signal.addEventListener("abort", () => resolve(undefined), { once: true });
   });
   const counted = engine.docker.df().then(
-    (it) => Usage.safeParse(it),
+    (usage) => Usage.safeParse(usage),
     () => undefined,
   );
   const found = await Promise.race([counted, stopped]);
@@ -180,13 +180,13 @@ export async function ourVolumes(engine: Engine): Promise<OurVolume[]> {
   const filters = JSON.stringify({ label: [`${LABELS.plugin}=1`, LABELS.cache] });
   const { Volumes } = await engine.docker.listVolumes({ filters });
   return (Volumes ?? [])
-    .filter((it) => it.Name.startsWith("codex-chat-"))
+    .filter((volume) => volume.Name.startsWith("codex-chat-"))
     .map(({ Name, Labels }) => ({
       name: Name,
       what: Labels?.[LABELS.cache] ?? Name,
       labels: Labels ?? {},
     }))
-    .filter((it) => it.labels[LABELS.uid] === String(ownUid()));
+    .filter((volume) => volume.labels[LABELS.uid] === String(ownUid()));
 }
 
 async function isGone(path: string): Promise<boolean> {

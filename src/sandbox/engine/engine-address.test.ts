@@ -21,7 +21,7 @@ async function dockerHome(context: string, host?: string): Promise<string> {
 }
 
 async function hosts(env: Record<string, string>, configured?: string): Promise<string[]> {
-  return (await engineAddresses(env, configured, 7)).map((it) => it.host);
+  return (await engineAddresses(env, configured, 7)).map((address) => address.host);
 }
 
 describe("engineHosts", () => {

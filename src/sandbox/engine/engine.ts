@@ -121,10 +121,10 @@ async function tryHost(
     const [version, info] = await Promise.all([
       abortable(docker)
         .version({ abortSignal })
-        .then((it) => Version.parse(it)),
+        .then((answer) => Version.parse(answer)),
       abortable(docker)
         .info({ abortSignal })
-        .then((it) => Info.parse(it)),
+        .then((answer) => Info.parse(answer)),
     ]);
     const product = version.Components?.some((c) => /podman/i.test(c.Name)) ? "Podman" : "Docker";
     return ok({
@@ -141,7 +141,7 @@ async function tryHost(
       memoryBytes: info.MemTotal,
       rootless:
         info.Rootless === true ||
-        (info.SecurityOptions?.some((it) => /name=rootless/.test(it)) ?? false),
+        (info.SecurityOptions?.some((option) => /name=rootless/.test(option)) ?? false),
       unlimited: [
         ...(info.MemoryLimit ? [] : (["memory"] as const)),
         ...(info.CpuCfsQuota ? [] : (["cpus"] as const)),
@@ -149,9 +149,9 @@ async function tryHost(
       ],
       defaultRuntime: info.DefaultRuntime,
       runtimes: Object.fromEntries(
-        Object.entries(info.Runtimes ?? {}).map(([name, it]) => [
+        Object.entries(info.Runtimes ?? {}).map(([name, runtime]) => [
           name,
-          { path: it.path, args: it.runtimeArgs ?? [] },
+          { path: runtime.path, args: runtime.runtimeArgs ?? [] },
         ]),
       ),
     });
@@ -276,7 +276,9 @@ function elsewhere(from: string): string {
 async function socketGroup(path: string): Promise<string | undefined> {
   try {
     const { gid } = await stat(path);
-    const groups = (await readFile("/etc/group", "utf8")).split("\n").map((it) => it.split(":"));
+    const groups = (await readFile("/etc/group", "utf8"))
+      .split("\n")
+      .map((line) => line.split(":"));
     return groups.find((fields) => fields[2] === String(gid))?.[0] ?? String(gid);
   } catch {
     return undefined;

@@ -118,7 +118,7 @@ class ClaimReader implements Claims {
       this.isCut ||= !isSoft;
       return [UNKNOWN];
     }
-    return commandsOf(text).flatMap((it) => new OneCommand(this, depth, isSoft).read(it));
+    return commandsOf(text).flatMap((command) => new OneCommand(this, depth, isSoft).read(command));
   }
 
   /** Adds the texts that one word may be. */
@@ -133,9 +133,9 @@ class ClaimReader implements Claims {
   /** Sets a variable, unless this may not be a command. */
   set(name: string, values: readonly string[], isSoft = false): void {
     if (isSoft && this.#locals.has(name)) return;
-    const kept = values.map((it) => it.replaceAll(`$${name}`, ""));
+    const kept = values.map((value) => value.replaceAll(`$${name}`, ""));
     this.#locals.set(name, this.#few(kept));
-    if (name === "PATH") this.paths.push(...kept.flatMap((it) => it.split(":")));
+    if (name === "PATH") this.paths.push(...kept.flatMap((value) => value.split(":")));
   }
 
   /** The texts that a word may be. */
@@ -143,7 +143,7 @@ class ClaimReader implements Claims {
     let values = [""];
     for (const piece of word) {
       const next = this.#texts(piece, depth);
-      values = this.#few(values.flatMap((it) => next.map((text) => it + text)));
+      values = this.#few(values.flatMap((value) => next.map((text) => value + text)));
     }
     return values;
   }
@@ -211,7 +211,9 @@ class OneCommand {
     let before = "";
     for (const word of command) {
       const values = this.#reader.values(word, this.#depth);
-      const isGlob = word.some((it) => it.is === "text" && !it.isQuoted && /[*?[]/.test(it.text));
+      const isGlob = word.some(
+        (piece) => piece.is === "text" && !piece.isQuoted && /[*?[]/.test(piece.text),
+      );
       const literal = values[0] ?? "";
       if (this.#role === "program") this.#first(word, values, isGlob);
       else this.#next(values, isGlob, before);
@@ -225,7 +227,7 @@ class OneCommand {
     const literal = values[0] ?? "";
     const [, name] = /^([A-Za-z_]\w*)\+?=/.exec(literal) ?? [];
     if (name !== undefined) {
-      const given = values.map((it) => it.slice(it.indexOf("=") + 1));
+      const given = values.map((value) => value.slice(value.indexOf("=") + 1));
       this.#claim(given, "argument", isGlob, { isLibrary: LIBRARY_VARIABLES.has(name) });
       this.#reader.set(name, given, this.#isSoft);
       return;
@@ -296,7 +298,7 @@ class OneCommand {
     if (!/^(export|local|declare|readonly|typeset)$/.test(this.#program)) return;
     const [, name] = /^([A-Za-z_]\w*)=/.exec(literal) ?? [];
     if (name === undefined) return;
-    const given = values.map((it) => it.slice(name.length + 1));
+    const given = values.map((value) => value.slice(name.length + 1));
     this.#reader.set(name, given, this.#isSoft);
   }
 
@@ -329,7 +331,7 @@ class OneCommand {
     if (INTERPRETERS.test(program)) {
       this.#role = "script";
       const found = ENDINGS.find(([pattern]) => pattern.test(program))?.[1].split(" ") ?? [];
-      this.#endings = [...this.#endings, ...found.map((it) => `.${it}`)];
+      this.#endings = [...this.#endings, ...found.map((ending) => `.${ending}`)];
     }
     if (SHELLS.test(program)) this.#hasShell = true;
   }
@@ -351,19 +353,20 @@ class OneCommand {
     const isSoft = this.#isSoft;
     const endings = role === "program" ? ALL_ENDINGS : this.#endings;
     this.#reader.claim(values, { role, isGlob, isSoft, isGoal, isLibrary, isOption, endings });
-    if (isGoal && values.some((it) => MARK.test(it))) this.#reader.hasUnknownGoal = true;
+    if (isGoal && values.some((value) => MARK.test(value))) this.#reader.hasUnknownGoal = true;
   }
 
   /** What the command prints, if it is in a substitution. */
   #output(): readonly string[] {
     const given = this.#arguments.flat();
-    const paths = given.filter((it) => !it.startsWith("-"));
+    const paths = given.filter((arg) => !arg.startsWith("-"));
     const top = this.#reader.top;
     if (this.#program === "git" && this.#subcommand === "rev-parse") {
       if (given.includes("--show-toplevel")) return [top];
       if (given.includes("--show-cdup")) return ["", `${top}/`];
-      if (given.some((it) => /^--(absolute-)?git-(common-)?dir$/.test(it))) return [`${top}/.git`];
-      if (given.includes("--git-path")) return paths.map((it) => `${top}/.git/${it}`);
+      if (given.some((arg) => /^--(absolute-)?git-(common-)?dir$/.test(arg)))
+        return [`${top}/.git`];
+      if (given.includes("--git-path")) return paths.map((path) => `${top}/.git/${path}`);
       if (given.includes("--show-prefix")) return [""];
     }
     if (this.#program === "pwd") return [top];
@@ -386,7 +389,9 @@ function moduleOf(name: string): string {
 
 /** Whether a word is worth reading as a command. */
 function isCommandText(word: ShellWord, literal: string): boolean {
-  return word.some((it) => it.is !== "text" || it.isQuoted) && /[\s;&|`$()"']/.test(literal);
+  return (
+    word.some((piece) => piece.is !== "text" || piece.isQuoted) && /[\s;&|`$()"']/.test(literal)
+  );
 }
 
 /** Expands `{a,b}` in a word; also keeps the word, since not every shell expands it. */
@@ -396,5 +401,8 @@ function braced(text: string): string[] {
   const [, before = "", inner, after = ""] =
     /^([^{]*)\{([^{}]*,[^{}]*)\}([\s\S]*)$/.exec(text) ?? [];
   if (inner === undefined) return [text];
-  return [text, ...inner.split(",").flatMap((it) => braced(after).map((end) => before + it + end))];
+  return [
+    text,
+    ...inner.split(",").flatMap((part) => braced(after).map((end) => before + part + end)),
+  ];
 }

@@ -109,8 +109,9 @@ function named(command: string, words: readonly string[], { files }: Found): voi
 
 /** `bash -e tools/x.sh`, and not `python -m venv .venv` or `sh -c …`. */
 function script(words: readonly string[], { files }: Found): void {
-  const at = words.findIndex((it) => !it.startsWith("-"));
-  if (at < 0 || words.slice(0, at).some((it) => /^-\w*[cme]$/.test(it) && it !== "-e")) return;
+  const at = words.findIndex((word) => !word.startsWith("-"));
+  if (at < 0 || words.slice(0, at).some((word) => /^-\w*[cme]$/.test(word) && word !== "-e"))
+    return;
   add(files, words[at] ?? "");
 }
 
@@ -151,7 +152,7 @@ function commandsOf(text: string, depth = 0): readonly Command[] {
   };
   const endCommand = () => {
     endWord();
-    const from = words.findIndex((it, n) => n === words.length - 1 || !BEFORE.test(it));
+    const from = words.findIndex((word, n) => n === words.length - 1 || !BEFORE.test(word));
     if (from >= 0) commands.push(words.slice(from));
     words = [];
   };

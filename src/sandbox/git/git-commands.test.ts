@@ -22,7 +22,7 @@ async function project(name = "proj") {
       isInProject,
       env: { HOME: home, PATH: "/usr/bin", ...env },
     });
-    return { files: found.files.map((it) => relative(top, it)), isUnclear: found.isUnclear };
+    return { files: found.files.map((file) => relative(top, file)), isUnclear: found.isUnclear };
   };
   return { home, top, ask };
 }

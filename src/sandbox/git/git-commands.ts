@@ -68,11 +68,11 @@ export async function filesOfCommand(command: string, place: CommandPlace): Prom
 export function commandWords(value: string): string[] {
   const words = value.split(/[\s;&|()<>"'`!{}]+/);
   const read = commandsOf(value).flat();
-  const quoted = read.map((it) =>
-    it.map((piece) => (piece.is === "text" ? piece.text : "")).join(""),
+  const quoted = read.map((word) =>
+    word.map((piece) => (piece.is === "text" ? piece.text : "")).join(""),
   );
   return [
-    ...new Set([value, ...[...words, ...quoted].flatMap((it) => [it, ...partsOf(it)])]),
+    ...new Set([value, ...[...words, ...quoted].flatMap((word) => [word, ...partsOf(word)])]),
   ].filter((word) => !/^(\.{0,2}|\/)$/.test(word));
 }
 
@@ -96,7 +96,7 @@ class Search {
     this.#bases = [place.top];
     this.#isUnclear = said.isCut;
     this.#paths = [...said.paths, ...(place.env["PATH"] ?? "").split(":")].filter(
-      (it) => it !== "",
+      (path) => path !== "",
     );
   }
 
@@ -111,7 +111,9 @@ class Search {
       if (!/^([/\s"'`;&|)]|$)/.test(rest)) continue;
       this.#namesTop = true;
       // With blanks or brackets, it is not one word.
-      const ends = [...rest.matchAll(/[\s"'`;&|()<>:,=]|$/g)].map((it) => it.index).slice(0, 20);
+      const ends = [...rest.matchAll(/[\s"'`;&|()<>:,=]|$/g)]
+        .map((match) => match.index)
+        .slice(0, 20);
       for (const end of ends) await this.#exact(join(root, rest.slice(0, end)));
     }
   }
@@ -196,12 +198,12 @@ class Search {
 
   found(command: string): { files: readonly string[]; isUnclear: boolean } {
     const files = [...this.#files];
-    const isMissed = [...this.#missedWords].some((it) => !this.#foundWords.has(it));
+    const isMissed = [...this.#missedWords].some((word) => !this.#foundWords.has(word));
     const isUnused = [...this.#directories].some(
-      (dir) => !files.some((it) => it === dir || it.startsWith(`${dir}/`)),
+      (dir) => !files.some((file) => file === dir || file.startsWith(`${dir}/`)),
     );
     // The top itself is named, and nothing in it.
-    const isPlain = [...this.#said.programs].every((it) => HARMLESS.test(it));
+    const isPlain = [...this.#said.programs].every((program) => HARMLESS.test(program));
     const isOnlyTop = this.#namesTop && files.length === 0;
     const isTopUsed = isOnlyTop && !(isPlain && !/\beval\b/.test(command));
     return { files, isUnclear: this.#isUnclear || isMissed || isUnused || isTopUsed };
@@ -211,10 +213,10 @@ class Search {
   #forms(text: string): string[] {
     const parts = [text, ...partsOf(text)];
     const glued = parts
-      .filter((it) => /^-[A-Za-z]/.test(it))
-      .flatMap((part) => [2, 3, 4, 5].map((it) => part.slice(it)));
-    const all = [...parts, ...glued].map((it) => homeIn(it, this.#place.env["HOME"]));
-    return [...new Set(all)].filter((it) => !MARK.test(it) && !/^(\.|\.\.|\/)?$/.test(it));
+      .filter((part) => /^-[A-Za-z]/.test(part))
+      .flatMap((part) => [2, 3, 4, 5].map((start) => part.slice(start)));
+    const all = [...parts, ...glued].map((part) => homeIn(part, this.#place.env["HOME"]));
+    return [...new Set(all)].filter((part) => !MARK.test(part) && !/^(\.|\.\.|\/)?$/.test(part));
   }
 
   async #exact(path: string): Promise<boolean> {
@@ -357,7 +359,7 @@ function homeOf(user: string): string | undefined {
     const passwd = readFileSync("/etc/passwd", "utf8");
     return passwd
       .split("\n")
-      .find((it) => it.startsWith(`${user}:`))
+      .find((line) => line.startsWith(`${user}:`))
       ?.split(":")[5];
   } catch {
     // Users of a directory service are not listed here.

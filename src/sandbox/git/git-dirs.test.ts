@@ -51,7 +51,7 @@ describe("the git directories in a project", () => {
     await init("one");
     await symlink(join(root, "one"), join(root, "linked"));
     await init("one/.git/inner");
-    expect((await found()).found.map((it) => it.name)).toEqual(["one/.git"]);
+    expect((await found()).found.map((dir) => dir.name)).toEqual(["one/.git"]);
   });
 
   it("are reported if a `.git` is a link, which cannot be made read-only", async () => {

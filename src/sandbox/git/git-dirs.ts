@@ -125,7 +125,7 @@ class Walk {
     // files to make a directory look like a git directory.
     if (hasGitNames(names) && path !== "" && (await this.#add(path, path))) return;
     const isEnvironment =
-      path !== "" && names.has("bin") && ENVIRONMENT_MARKS.some((it) => names.has(it));
+      path !== "" && names.has("bin") && ENVIRONMENT_MARKS.some((mark) => names.has(mark));
     if (isEnvironment && isUtf8(Buffer.from(path, "latin1"))) this.#environments.push(shown(path));
     if (isEnvironment || PACKAGE_DIRS.has(baseOf(path))) await this.#sample(path);
     for (const entry of entries) {

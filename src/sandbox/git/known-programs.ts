@@ -16,7 +16,7 @@ export const ENDINGS: readonly (readonly [RegExp, string])[] = [
 /** All endings that may be added to a name, with dots. */
 export const ALL_ENDINGS: readonly string[] = "js cjs mjs ts py sh bash rb pl pm lua php"
   .split(" ")
-  .map((it) => `.${it}`);
+  .map((ending) => `.${ending}`);
 /** Programs that run a text as commands. */
 export const SHELLS: RegExp = /^(sh|bash|zsh|dash|ksh|ash|fish)$/;
 /** Words after which a program's name follows. */
@@ -63,6 +63,6 @@ export const RUNNERS: ReadonlyMap<string, readonly string[]> = new Map(
     ["mix", "mix.exs"],
     ["nix nix-shell nix-build", "flake.nix shell.nix default.nix"],
   ].flatMap(([programs = "", files = ""]) =>
-    programs.split(" ").map((it) => [it, files.split(" ")] as const),
+    programs.split(" ").map((program) => [program, files.split(" ")] as const),
   ),
 );

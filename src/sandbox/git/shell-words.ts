@@ -197,9 +197,9 @@ const PLAIN = { operator: "", operand: "" } as const;
 
 /** The text of `$'…'`. */
 function unescaped(text: string): string {
-  return text.replace(/\\(x[\da-fA-F]{1,2}|[0-7]{1,3}|[\s\S])/g, (_all, it: string) => {
-    if (/^x./.test(it)) return String.fromCharCode(Number.parseInt(it.slice(1), 16));
-    if (/^[0-7]/.test(it)) return String.fromCharCode(Number.parseInt(it, 8));
-    return ESCAPES[it] ?? it;
+  return text.replace(/\\(x[\da-fA-F]{1,2}|[0-7]{1,3}|[\s\S])/g, (_all, code: string) => {
+    if (/^x./.test(code)) return String.fromCharCode(Number.parseInt(code.slice(1), 16));
+    if (/^[0-7]/.test(code)) return String.fromCharCode(Number.parseInt(code, 8));
+    return ESCAPES[code] ?? code;
   });
 }

@@ -309,9 +309,9 @@ class Search {
 
   /** Adds a path that `key` names, or the target of its links; adds a note if it is not there. */
   async #addNamed(key: string, path: string): Promise<void> {
-    const { links, end } = await followLinks(path, (it) => this.#isInside(it));
+    const { links, end } = await followLinks(path, (link) => this.#isInside(link));
     if (end !== undefined) await this.#add(end);
-    const isProtected = directoriesAbove(this.#name(path)).some((it) => this.#names.has(it));
+    const isProtected = directoriesAbove(this.#name(path)).some((dir) => this.#names.has(dir));
     if (isProtected || (links.length === 0 && (end !== undefined || !this.#isInside(path)))) return;
     const where = this.#name(this.#isInside(path) ? path : (links[0] ?? path));
     this.#note(
@@ -321,14 +321,14 @@ class Search {
 
   /** Adds a path's target if it lies in the project; adds notes for links in the project on the way. */
   async #addIfThere(path: string): Promise<void> {
-    const { links, end } = await followLinks(path, (it) => this.#isInside(it));
+    const { links, end } = await followLinks(path, (link) => this.#isInside(link));
     if (end !== undefined && end !== path) await this.#add(end);
     else if (end !== undefined && this.#isInside(path)) await this.#add(path);
     for (const link of links) this.#noteLink(path, this.#name(link));
   }
 
   async #addFile(key: string, path: string): Promise<void> {
-    const file = await projectFile(path, (it) => this.#isInside(it));
+    const file = await projectFile(path, (link) => this.#isInside(link));
     if (file === undefined) return;
     await this.#add(file.path);
     if (file.isByLink) await this.#addNamed(key, path);

@@ -117,7 +117,7 @@ describe("the record of protected paths", () => {
     const read = await readGuardRecord(dir);
     if (!read.ok || read.value === undefined) throw new Error("there is no record");
     expect(read.value.protected).toEqual([directory(".git")]);
-    expect(read.value.made.map((it) => it.name)).toEqual(["its/.git"]);
+    expect(read.value.made.map((entry) => entry.name)).toEqual(["its/.git"]);
     expect(await isAgents(root, "its/.git", read.value)).toBe(true);
     // Made again in the same directory, it is somebody else's.
     await writeFile(join(root, "its/.git/HEAD"), "ref: refs/heads/main\n");

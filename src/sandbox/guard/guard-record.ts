@@ -70,7 +70,7 @@ export async function readGuardRecord(
  */
 export async function keepProtected(stateDir: string, now: GuardRecord): Promise<void> {
   await update(stateDir, (record) => {
-    const all = new Map((record?.protected ?? []).map((it) => [it.name, it]));
+    const all = new Map((record?.protected ?? []).map((entry) => [entry.name, entry]));
     for (const it of now.dropped ?? []) all.delete(it);
     for (const it of now.protected) all.set(it.name, it);
     return { protected: [...all.values()], made: record?.made ?? [] };
@@ -88,8 +88,8 @@ export async function forgetProtected(
   let wasProtected = false;
   await update(stateDir, (record) => {
     const all = record?.protected ?? [];
-    wasProtected = all.some((it) => it.name === name);
-    return { protected: all.filter((it) => it.name !== name), made: record?.made ?? [] };
+    wasProtected = all.some((entry) => entry.name === name);
+    return { protected: all.filter((entry) => entry.name !== name), made: record?.made ?? [] };
   });
   return { wasProtected };
 }
@@ -112,9 +112,9 @@ export async function noteMade(
   }
   if (added.length === 0) return;
   await update(stateDir, (record) => {
-    const known = new Set([...names, ...(record?.protected ?? []).map((it) => it.name)]);
-    const kept = (record?.made ?? []).filter((it) => !known.has(it.name));
-    const own = added.filter((it) => !record?.protected.some(({ name }) => name === it.name));
+    const known = new Set([...names, ...(record?.protected ?? []).map((entry) => entry.name)]);
+    const kept = (record?.made ?? []).filter((entry) => !known.has(entry.name));
+    const own = added.filter((entry) => !record?.protected.some(({ name }) => name === entry.name));
     return { protected: record?.protected ?? [], made: [...kept, ...own].slice(-MAX_MADE) };
   });
 }
@@ -125,8 +125,8 @@ export async function isAgents(
   name: string,
   record: GuardRecord | undefined,
 ): Promise<boolean> {
-  const noted = record?.made.find((it) => it.name === name);
-  if (noted === undefined || record?.protected.some((it) => it.name === name)) return false;
+  const noted = record?.made.find((entry) => entry.name === name);
+  if (noted === undefined || record?.protected.some((entry) => entry.name === name)) return false;
   return noted.identity === (await identityOf(root, name));
 }
 
@@ -140,7 +140,7 @@ async function identityOf(root: string, name: string): Promise<string | undefine
   if (own === undefined) return undefined;
   const parts = ["HEAD", "config", "objects", "commondir", "hgrc", "repo"];
   const inner = await Promise.all(parts.map((part) => fileIdentity(join(path, part))));
-  return [own, ...inner.map((it) => it ?? "-")].join(" ");
+  return [own, ...inner.map((identity) => identity ?? "-")].join(" ");
 }
 
 /** Reads, changes and writes the record under a lock. */
@@ -184,7 +184,7 @@ export async function mergeGuard(
   before: GuardRecord | undefined,
   kindOf: (name: string) => Promise<PathKind>,
 ): Promise<Result<MergedGuard, { readonly reason: string; readonly fix: string }>> {
-  const all = new Map(now.map((it) => [it.name, it]));
+  const all = new Map(now.map((entry) => [entry.name, entry]));
   const notes: string[] = [];
   const dropped: string[] = [];
   for (const old of before?.protected ?? []) {
@@ -213,7 +213,7 @@ export async function mergeGuard(
   }
   const kept = [...all.values()];
   return ok({
-    protected: kept.filter((it) => it.gone !== true),
+    protected: kept.filter((entry) => entry.gone !== true),
     record: { protected: kept, made: before?.made ?? [], dropped },
     notes,
   });

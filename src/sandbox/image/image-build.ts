@@ -74,7 +74,9 @@ export async function inspectImage(
   try {
     const { Id, Config, RootFS } = await engine.docker.getImage(tag).inspect();
     signal?.throwIfAborted();
-    const path = Config?.Env?.find((it) => it.startsWith("PATH="))?.slice("PATH=".length);
+    const path = Config?.Env?.find((variable) => variable.startsWith("PATH="))?.slice(
+      "PATH=".length,
+    );
     const layers = RootFS?.Layers ?? [];
     return ok({ id: Id, tag, layers, ...(path === undefined ? {} : { path }) });
   } catch (cause) {
@@ -136,7 +138,7 @@ function buildFailed(
       cause,
     };
   }
-  const lacking = log.flatMap((it) => (it.startsWith(LACKS) ? [it.slice(LACKS.length)] : []));
+  const lacking = log.flatMap((line) => (line.startsWith(LACKS) ? [line.slice(LACKS.length)] : []));
   const isDockerfile = "CODEX_CHAT_IMAGE" in buildArgs;
   if (lacking.length > 0) {
     return {

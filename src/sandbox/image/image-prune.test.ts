@@ -18,12 +18,14 @@ function engineWith(images: readonly FakeImage[], containers: readonly object[] 
   const docker = {
     listImages: async ({ filters }: { filters: string }) => {
       const { label } = JSON.parse(filters) as { label: string[] };
-      return images.filter(({ Labels }) => label.every((it) => Labels?.includes(it) !== false));
+      return images.filter(({ Labels }) =>
+        label.every((wanted) => Labels?.includes(wanted) !== false),
+      );
     },
     listContainers: async () => containers,
     getImage: (tag: string) => ({
       inspect: async () => {
-        const found = images.find((it) => it.Id === tag);
+        const found = images.find((image) => image.Id === tag);
         if (found === undefined) throw Object.assign(new Error("none"), { statusCode: 404 });
         return found;
       },
@@ -57,7 +59,11 @@ it("removes unused images that belong to the plugin by their labels and all tags
     ],
     [{ ImageID: "used" }],
   );
-  expect((await oldImages(engine, ["kept"])).map((it) => it.id)).toEqual(["old", "podman", "busy"]);
+  expect((await oldImages(engine, ["kept"])).map((image) => image.id)).toEqual([
+    "old",
+    "podman",
+    "busy",
+  ]);
   expect(await removeOldImages(engine, ["kept"])).toEqual({
     removed: ["codex-chat:0123456789ab", "localhost/codex-chat:aaaaaaaaaaaa"],
     bytes: 20,

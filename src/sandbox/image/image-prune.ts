@@ -25,7 +25,7 @@ export async function oldImages(engine: Engine, keep: readonly string[]): Promis
     engine.docker.listImages({ filters: JSON.stringify(filters) }),
     engine.docker.listContainers({ all: true }),
   ]);
-  const used = new Set([...keep, ...containers.map((it) => it.ImageID)]);
+  const used = new Set([...keep, ...containers.map((container) => container.ImageID)]);
   return images.flatMap(({ Id: id, RepoTags, Size: bytes }) => {
     const tags = RepoTags ?? [];
     const isOurs = tags.length > 0 && tags.every(isImageTag);

@@ -91,7 +91,9 @@ export async function findImage(
 export async function imagesInUse(engine: Engine, options: ImageOptions): Promise<string[]> {
   const { dockerfile: _dockerfile, ...rest } = options;
   const found = [await findImage(engine, rest), await findImage(engine, options)];
-  return found.flatMap((it) => (it.ok && it.value !== undefined ? [it.value.id] : []));
+  return found.flatMap((result) =>
+    result.ok && result.value !== undefined ? [result.value.id] : [],
+  );
 }
 
 /** Undefined if the user's own image is missing and must not be fetched. */

@@ -25,10 +25,10 @@ export async function findNpmPackage(from: string): Promise<NpmPackage> {
     PARTS.map((part) => readdir(join(dir, part), { recursive: true, withFileTypes: true })),
   );
   // Links are only in `.bin`, which npm itself does not use.
-  const found = below.flat().filter((it) => it.isFile());
+  const found = below.flat().filter((entry) => entry.isFile());
   const paths = [
-    ...FILES.map((it) => join(dir, it)),
-    ...found.map((it) => join(it.parentPath, it.name)),
+    ...FILES.map((file) => join(dir, file)),
+    ...found.map((entry) => join(entry.parentPath, entry.name)),
   ];
   const entries = paths.sort().map((path) => ({ name: `npm/${relative(dir, path)}`, path }));
   const executable = new Set(["npm/bin/npm-cli.js", "npm/bin/npx-cli.js"]);

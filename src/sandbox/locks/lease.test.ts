@@ -37,11 +37,11 @@ describe("leases", () => {
     expect(await liveLeases(dir, lease)).toEqual([]);
     await writeLease(dir, own, lease);
     await writeLease(dir, other.owner, lease);
-    expect((await liveLeases(dir, lease)).map((it) => it.pid).sort()).toEqual(
+    expect((await liveLeases(dir, lease)).map((holder) => holder.pid).sort()).toEqual(
       [own.pid, other.owner.pid].sort(),
     );
     await other.die();
-    expect((await liveLeases(dir, lease)).map((it) => it.pid)).toEqual([own.pid]);
+    expect((await liveLeases(dir, lease)).map((holder) => holder.pid)).toEqual([own.pid]);
     expect(await readdir(leaseDir(dir))).toEqual([ownerKey(own)]);
     await dropLease(dir, own);
     await dropLease(dir, own);
@@ -55,7 +55,7 @@ describe("leases", () => {
     await writeLease(dir, far, lease);
     const pids = async (id?: string | null) =>
       (await liveLeases(dir, { ...lease, ...(id === undefined ? {} : { id }) })).map(
-        (it) => it.pid,
+        (holder) => holder.pid,
       );
     // While it opens one, it is not known which.
     expect([await pids(), await pids("one"), await pids(null)]).toEqual([[1], [1], [1]]);

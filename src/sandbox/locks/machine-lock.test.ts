@@ -111,7 +111,7 @@ describe("a process that waits for a lock", () => {
     const lock = place();
     const said: string[] = [];
     const held = await takeLock(lock);
-    const waiting = takeLock(lock, { onWait: (it) => said.push(it) });
+    const waiting = takeLock(lock, { onWait: (holder) => said.push(holder) });
     held.release();
     (await waiting).release();
     expect(said).toEqual([]);

@@ -31,7 +31,7 @@ vi.mock("node:fs/promises", async (original) => {
     const known = answers.get(question) ?? call();
     answers.set(question, known);
     // Some lists are sorted in place.
-    return Promise.resolve(known).then((it) => (Array.isArray(it) ? [...it] : it));
+    return Promise.resolve(known).then((list) => (Array.isArray(list) ? [...list] : list));
   };
   const wrap = <T extends (...args: never[]) => Promise<unknown>>(name: string, call: T) =>
     Object.assign((...args: Parameters<T>) => {
@@ -80,7 +80,7 @@ let root = "";
 
 function git(cwd: string, ...args: readonly string[]): void {
   const config = ["user.name=t", "user.email=t@t", "protocol.file.allow=always"];
-  execaSync("git", [...config.flatMap((it) => ["-c", it]), ...args], {
+  execaSync("git", [...config.flatMap((setting) => ["-c", setting]), ...args], {
     cwd,
     env: { GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_SYSTEM: "/dev/null" },
   });

@@ -37,7 +37,7 @@ export async function sourcedBy(
 ): Promise<{ readonly names: readonly string[]; readonly notes: readonly string[] }> {
   const [names, notes] = [new Set<string>(), new Set<string>()];
   for (const { name, kind } of paths) {
-    const base = START_UP.find((it) => it === basename(name));
+    const base = START_UP.find((file) => file === basename(name));
     if (kind !== "file" || base === undefined) continue;
     const text = await readSmallFile(join(root, name), MAX_START_UP_BYTES);
     for (const file of filesNamedBy(base, text ?? "").files) {

@@ -15,7 +15,7 @@ it("names paths that git newly obeys, and none that were protected from the star
   const since = async (
     ...guarded: readonly { readonly name: string; readonly isParentDir?: true }[]
   ) => {
-    const known = [{ name: ".git" }, ...guarded].map((it) => ({ ...it, identity: "" }));
+    const known = [{ name: ".git" }, ...guarded].map((file) => ({ ...file, identity: "" }));
     return (await newlyTrustedSince(known, inspect)).names;
   };
   await git("init", "-q");

@@ -30,12 +30,12 @@ export async function newlyTrustedSince(
   const now = await inspect();
   if (!now.ok) return { names: [], made: [], problem: now.error.message };
   // A parent directory is writable; it only cannot be renamed.
-  const isWritable = (it: GuardedFile) => it.isParentDir === true;
-  const known = new Set(guarded.filter((it) => !isWritable(it)).map((it) => it.name));
+  const isWritable = (file: GuardedFile) => file.isParentDir === true;
+  const known = new Set(guarded.filter((file) => !isWritable(file)).map((file) => file.name));
   const added = now.value.guarded
-    .filter((it) => !isWritable(it))
-    .map((it) => it.name)
-    .filter((name) => [name, ...directoriesAbove(name)].every((it) => !known.has(it)));
+    .filter((file) => !isWritable(file))
+    .map((file) => file.name)
+    .filter((name) => [name, ...directoriesAbove(name)].every((path) => !known.has(path)));
   const { agents, appearing } = now.value;
   return {
     names: added.filter((name) => !agents.includes(name)),

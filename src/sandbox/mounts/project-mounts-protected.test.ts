@@ -17,7 +17,9 @@ describe("a project whose git directory is not simply .git", () => {
   /** The names that are read-only, and the project with them. */
   async function readOnly(root: string, more: Partial<ProjectMountsOptions> = {}) {
     const project = await inspect(root, more);
-    const names = project.mounts.filter((it) => it.readOnly).map((it) => relative(root, it.target));
+    const names = project.mounts
+      .filter((mount) => mount.readOnly)
+      .map((mount) => relative(root, mount.target));
     return { ...project, names: names.sort() };
   }
 
@@ -32,7 +34,7 @@ describe("a project whose git directory is not simply .git", () => {
     await git(root, "config", "core.hooksPath", ".githooks");
     const { names, guarded, notes } = await readOnly(root);
     expect(names).toEqual([".bare", ".git", "main/.git", "main/.githooks"]);
-    expect(guarded.find((it) => it.name === "main")).toMatchObject({ isParentDir: true });
+    expect(guarded.find((file) => file.name === "main")).toMatchObject({ isParentDir: true });
     expect(notes).toEqual([expect.stringContaining("core.hookspath leads to .githooks")]);
   });
 
@@ -85,7 +87,7 @@ describe("a project that git's settings name", () => {
     await git(root, "config", "core.hooksPath", value.replace("$TOP", root));
     vi.stubEnv("HOME", home);
     const { guarded } = await inspect(root);
-    expect(guarded.map((it) => it.name)).toContain("hooks");
+    expect(guarded.map((file) => file.name)).toContain("hooks");
   });
 
   it("has the user's own git configuration read-only if it is kept there", async () => {
@@ -100,7 +102,7 @@ describe("a project that git's settings name", () => {
     vi.stubEnv("HOME", home);
     vi.stubEnv("XDG_CONFIG_HOME", root);
     const { guarded } = await inspect(root);
-    expect(guarded.map((it) => it.name)).toEqual(["gitconfig", "hooks", "git"]);
+    expect(guarded.map((file) => file.name)).toEqual(["gitconfig", "hooks", "git"]);
   });
 
   it("has files named by the environment's settings read-only", async () => {
@@ -111,7 +113,7 @@ describe("a project that git's settings name", () => {
     vi.stubEnv("GIT_CONFIG_KEY_0", "core.pager");
     vi.stubEnv("GIT_CONFIG_VALUE_0", "./pager.sh");
     const { guarded } = await inspect(root);
-    expect(guarded.map((it) => it.name)).toEqual([".git", "pager.sh"]);
+    expect(guarded.map((file) => file.name)).toEqual([".git", "pager.sh"]);
   });
 
   it.each([
@@ -127,7 +129,7 @@ describe("a project that git's settings name", () => {
     await git(root, "init", "-q");
     await writeFile(join(root, "key.sh"), "");
     await git(root, "config", key, value);
-    expect((await inspect(root)).guarded.map((it) => it.name)).toEqual([".git", "key.sh"]);
+    expect((await inspect(root)).guarded.map((file) => file.name)).toEqual([".git", "key.sh"]);
   });
 
   it("has no file read-only just because it is named like a branch or a word of git", async () => {
@@ -138,7 +140,7 @@ describe("a project that git's settings name", () => {
     await git(root, "config", "alias.l", "log main");
     await writeFile(join(root, "hooks"), "");
     await git(root, "config", "alias.h", "-c core.hooksPath=hooks commit");
-    expect((await inspect(root)).guarded.map((it) => it.name)).toEqual([".git", "hooks"]);
+    expect((await inspect(root)).guarded.map((file) => file.name)).toEqual([".git", "hooks"]);
   });
 
   it("is refused if git cannot read them", async () => {
@@ -179,7 +181,7 @@ describe("a project with programs that the host runs", () => {
     await writeFile(join(root, "sub/.envrc"), "source_env tools/env.sh\nuse flake\n");
     await writeFile(join(root, "sub/tools/env.sh"), "");
     const { guarded, notes } = await inspect(root);
-    const names = guarded.filter((it) => !it.isParentDir).map((it) => it.name);
+    const names = guarded.filter((file) => !file.isParentDir).map((file) => file.name);
     expect(names).toEqual(["sub/.envrc", "sub/.git", "sub/tools/env.sh"]);
     expect(notes).toContainEqual(expect.stringContaining("sub/.envrc runs sub/flake.nix"));
   });
@@ -244,7 +246,7 @@ describe("a project that an agent has worked in", () => {
     const read = await readGuardRecord(state);
     const before = read.ok ? read.value : undefined;
     const { guarded, record } = await inspect(root, { before });
-    expect(guarded.map((it) => it.name)).toEqual(["mine", "mine/.git"]);
+    expect(guarded.map((file) => file.name)).toEqual(["mine", "mine/.git"]);
     expect(record.protected).toEqual([{ name: "mine/.git", kind: "directory" }]);
     // Another one by that name is the user's: an agent cannot reserve it.
     await rm(join(root, "its/.git"), { recursive: true });

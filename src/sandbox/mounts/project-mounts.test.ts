@@ -27,7 +27,7 @@ describe("inspectProject", () => {
         readOnly: true,
       })),
     ]);
-    expect(project.guarded.map((it) => it.name)).toEqual([".git", ".envrc", ".vscode"]);
+    expect(project.guarded.map((file) => file.name)).toEqual([".git", ".envrc", ".vscode"]);
     expect(project.notes).toEqual([]);
   });
 
@@ -128,7 +128,7 @@ describe("inspectProject", () => {
     for (const target of [own, join(secret, ".git"), dir, "/etc", "/root/.ssh"]) {
       await writeFile(join(root, ".git"), `gitdir: ${target}\n`);
       const project = await inspect(root);
-      expect(project.mounts.map((it) => it.target)).toEqual([root, join(root, ".git")]);
+      expect(project.mounts.map((mount) => mount.target)).toEqual([root, join(root, ".git")]);
       expect(project.notes.join()).toMatch(/does not point back|is not a git directory/);
     }
     expect(await readFile(join(root, ".git"), "utf8")).toContain("/root/.ssh");

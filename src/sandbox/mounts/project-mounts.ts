@@ -212,7 +212,7 @@ async function inspect(
   const walked = await findGitDirs(root, { signal, isIgnored });
   if (!walked.ok) return err(refused(root, walked.error.reason, walked.error.fix));
   notes.push(...walked.value.notes);
-  const nested = walked.value.found.flatMap((it) => it.usedIn ?? []);
+  const nested = walked.value.found.flatMap((dir) => dir.usedIn ?? []);
   const trusted = await gitTrustedPaths(root, { nested });
   if (!trusted.ok) {
     const reason = `it is not known which files git runs here: ${trusted.error.reason}`;
@@ -227,7 +227,7 @@ async function inspect(
   const named = await namedPaths(root, [...protectedNames, ...below]);
   notes.push(...named.notes);
   const now: ProtectedPath[] = [...named.paths];
-  const found = walked.value.found.map((it) => it.name);
+  const found = walked.value.found.map((dir) => dir.name);
   const linked = await linksOf(root, named.paths);
   const sourced = await sourcedBy(root, named.paths);
   notes.push(...linked.notes, ...sourced.notes);
@@ -249,7 +249,7 @@ async function inspect(
   if (!merged.ok) return err(refused(root, merged.error.reason, merged.error.fix));
   notes.push(...merged.value.notes);
 
-  const folded = foldMounts(outermost(merged.value.protected.map((it) => it.name)));
+  const folded = foldMounts(outermost(merged.value.protected.map((path) => path.name)));
   if (folded === undefined) {
     const why = `more than ${MAX_MOUNTS} paths in it must be mounted read-only, which is more than the sandbox can mount`;
     return err(refused(root, why, "Open one of the repositories in it as the project."));
@@ -267,20 +267,20 @@ async function inspect(
     const identity = await identityOf(root, name);
     const isReplaced = name === ".git" && gitMounts !== undefined;
     // A pointer file is mounted as it is; the directory that it names is replaced.
-    const isFile = merged.value.protected.find((it) => it.name === name)?.kind === "file";
+    const isFile = merged.value.protected.find((path) => path.name === name)?.kind === "file";
     if (!isReplaced || isFile) mounts.push(mountOf(root, name, true));
     if (isReplaced) mounts.push(...gitMounts);
     guarded.push({ name, identity, ...(isReplaced ? { replaced: true as const } : {}) });
     if (name === ".git" && isFile && !isReplaced) {
       const pointer = await gitPointerMounts(root);
-      mounts.push(...pointer.mounts.filter((it) => !contains(root, it.target)));
+      mounts.push(...pointer.mounts.filter((mount) => !contains(root, mount.target)));
       // A git directory inside the project is mounted read-only whether it points back or not.
-      if (!names.some((it) => it === pointer.inProject)) notes.push(...pointer.notes);
+      if (!names.some((known) => known === pointer.inProject)) notes.push(...pointer.notes);
     }
     notes.push(...(await hardLinkNotes(root, name)));
   }
   const { hardLinked, environments } = walked.value;
-  const appearing = [...found, ...named.paths.map((it) => it.name)];
+  const appearing = [...found, ...named.paths.map((path) => path.name)];
   const { record } = merged.value;
   return ok({
     ...{ root, mounts, guarded, record, notes, hardLinked, environments },
@@ -330,10 +330,10 @@ async function hostPrograms(
 ): Promise<{ readonly names: readonly string[]; readonly isWhole: boolean }> {
   const real = await Promise.all(places.map(resolved));
   return {
-    names: real.filter((it) => contains(root, it)).map((it) => relative(root, it)),
+    names: real.filter((path) => contains(root, path)).map((path) => relative(root, path)),
     // The host does not run programs from a hidden directory there, such as .cache.
     isWhole: real.some(
-      (it) => it === root || (contains(it, root) && !relative(it, root).startsWith(".")),
+      (path) => path === root || (contains(path, root) && !relative(path, root).startsWith(".")),
     ),
   };
 }

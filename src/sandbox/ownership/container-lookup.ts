@@ -29,7 +29,9 @@ export async function otherHosts(
   const id = (await findContainer(engine, container))?.id ?? null;
   const lease = { container, engine: engine.id, id };
   const holders = await liveLeases(await resolved(where.stateDir), lease);
-  return holders.filter((it) => it.pid !== owner.pid || it.startTime !== owner.startTime).length;
+  return holders.filter(
+    (holder) => holder.pid !== owner.pid || holder.startTime !== owner.startTime,
+  ).length;
 }
 
 /**

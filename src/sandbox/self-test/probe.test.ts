@@ -12,8 +12,10 @@ const held = [
   "nonewprivs=1",
   "canary=c-1",
   "setuid=1000",
-  ...["route:EHOSTUNREACH", "route6:ENETUNREACH", "metadata:EHOSTUNREACH"].map((it) => `net=${it}`),
-  ...["loopback", "unix"].map((it) => `net=${it}:ECONNREFUSED`),
+  ...["route:EHOSTUNREACH", "route6:ENETUNREACH", "metadata:EHOSTUNREACH"].map(
+    (check) => `net=${check}`,
+  ),
+  ...["loopback", "unix"].map((check) => `net=${check}:ECONNREFUSED`),
   ...MOUNT_ATTACKS.map(({ name }) => `tried=${name}:1`),
   `tmp=${8 * MIB}`,
   "done=1",
@@ -47,7 +49,7 @@ function judge(
 
 /** The name of the first check that failed. */
 function worst(...args: Parameters<typeof judge>): string | undefined {
-  return judge(...args).find((it) => it.verdict === "failed")?.name;
+  return judge(...args).find((check) => check.verdict === "failed")?.name;
 }
 
 /** The lines of a probe that held, with those of that beginning replaced, or left out. */
@@ -62,8 +64,8 @@ const harmBy = (attack: string) => ({
 describe("judgeProbe", () => {
   it("accepts a probe in which everything held, with a row for each attempt", () => {
     const checks = judge(held);
-    expect(checks.filter((it) => it.verdict !== "held")).toEqual([]);
-    expect(checks.map((it) => it.name)).toEqual([
+    expect(checks.filter((check) => check.verdict !== "held")).toEqual([]);
+    expect(checks.map((check) => check.name)).toEqual([
       ...MOUNT_ATTACKS.map(({ name }) => name),
       "tree",
       ...Object.keys(FACT_CHECKS),
@@ -114,12 +116,14 @@ describe("judgeProbe", () => {
   });
 
   it("accepts another kernel if the user named that runtime, but never a broken mount", () => {
-    const runc = but("dmesg").map((it) => it.replace("4.4.0", "6.18.0"));
+    const runc = but("dmesg").map((line) => line.replace("4.4.0", "6.18.0"));
     const weaker = { acceptWeaker: true };
     const reached = { reached: new Set(["unix"] as const) };
     expect(worst(runc, reached, weaker)).toBeUndefined();
     expect(
-      judge(runc, reached, weaker).flatMap((it) => (it.verdict === "weaker" ? [it.name] : [])),
+      judge(runc, reached, weaker).flatMap((check) =>
+        check.verdict === "weaker" ? [check.name] : [],
+      ),
     ).toEqual(["kernel", "unix"]);
     expect(worst(runc, harmBy("bind"), weaker)).toBe("bind");
   });

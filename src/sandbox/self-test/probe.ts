@@ -37,12 +37,12 @@ export function parseProbe(output: string): ProbeFacts {
   const words = (key: string) =>
     one(key)
       .split(" ")
-      .filter((it) => it !== "");
+      .filter((word) => word !== "");
   const pairs = (key: string) =>
     new Map(
-      all(key).map((it) => {
-        const at = it.indexOf(":");
-        return [it.slice(0, at), it.slice(at + 1)] as const;
+      all(key).map((pair) => {
+        const at = pair.indexOf(":");
+        return [pair.slice(0, at), pair.slice(at + 1)] as const;
       }),
     );
   return {
@@ -108,20 +108,22 @@ export function judgeProbe(evidence: ProbeEvidence, expected: ProbeExpectation):
     verdict: "failed",
   };
   // Harm on this machine is the worst, and counts even if the probe broke off after it.
-  const harmed = checks.some((it) => it.part === "read_only" && evidence.host.harm.length > 0);
+  const harmed = checks.some(
+    (check) => check.part === "read_only" && evidence.host.harm.length > 0,
+  );
   return harmed ? [...checks, probe] : [probe, ...checks];
 }
 
 function judgeMounts({ facts, host }: ProbeEvidence, expected: ProbeExpectation): Check[] {
   const sawTree = facts.canary === expected.canary && host.control?.content === expected.control;
   const rows = MOUNT_ATTACKS.map(({ name, tries }): Check => {
-    const harm = host.harm.filter((it) => it.attack === name).map((it) => it.what);
+    const harm = host.harm.filter((harm) => harm.attack === name).map((harm) => harm.what);
     const wasTried = facts.tried.has(name);
     const happened = harm.length > 0 ? harm.join("; ") : wasTried ? "refused" : "it was not tried";
     const verdict = harm.length === 0 && wasTried ? "held" : "failed";
     return { name, part: "read_only", tries, happened, verdict };
   });
-  const other = host.harm.filter((it) => it.attack === "").map((it) => it.what);
+  const other = host.harm.filter((harm) => harm.attack === "").map((harm) => harm.what);
   const tree: Check = {
     name: "tree",
     part: "read_only",
@@ -134,8 +136,8 @@ function judgeMounts({ facts, host }: ProbeEvidence, expected: ProbeExpectation)
   const all = [...rows, tree];
   // Harm comes before the checks that were not reached because of it.
   return [
-    ...all.filter((it) => it.verdict === "failed" && it.happened !== "it was not tried"),
-    ...all.filter((it) => it.verdict !== "failed" || it.happened === "it was not tried"),
+    ...all.filter((check) => check.verdict === "failed" && check.happened !== "it was not tried"),
+    ...all.filter((check) => check.verdict !== "failed" || check.happened === "it was not tried"),
   ];
 }
 
@@ -167,10 +169,11 @@ function judgeFacts(evidence: ProbeEvidence, expected: ProbeExpectation): Check[
     ],
     devices: [facts.devices.length === 0, facts.devices.join(" ") || "none"],
     capabilities: [
-      facts.capabilities.length > 0 && facts.capabilities.every((it) => /^0+$/.test(it)),
+      facts.capabilities.length > 0 &&
+        facts.capabilities.every((capability) => /^0+$/.test(capability)),
       facts.capabilities.length === 0
         ? "they could not be read"
-        : (facts.capabilities.find((it) => !/^0+$/.test(it)) ?? "none"),
+        : (facts.capabilities.find((capability) => !/^0+$/.test(capability)) ?? "none"),
     ],
     privileges: [
       facts.noNewPrivileges === "1",

@@ -143,7 +143,7 @@ async function runProbe(
       tmpBytes: TMP_BYTES,
     },
   );
-  const worst = checks.find((it) => it.verdict === "failed");
+  const worst = checks.find((check) => check.verdict === "failed");
   if (worst !== undefined) return err(failed(engine, runtime, worst, checks));
   return ok({
     gvisor: isGvisor(facts, hostKernel),

@@ -56,7 +56,7 @@ describe("a file that the user shares for reading", () => {
     await symlink(at("home", "skills"), at("link"));
     const twice = [{ source: at("link") }, { source: at("home", "skills") }];
     const { mounts, readable } = await prepare(...twice, { source: at("project", "skills") });
-    expect(mounts.map((it) => it.target)).toEqual([at("home", "skills")]);
+    expect(mounts.map((mount) => mount.target)).toEqual([at("home", "skills")]);
     expect(readable).toEqual([at("home", "skills"), at("home", "skills"), at("project", "skills")]);
   });
 
@@ -73,7 +73,7 @@ describe("a file that the user shares for reading", () => {
     ["the kernel's files", () => ({ source: "/proc/self" }), "the sandbox has its own files"],
   ])("is left out with a note if it is %s", async (_, given, note) => {
     const { mounts, readable, notes } = await prepare(given(), { source: at("home", "skills") });
-    expect(mounts.map((it) => it.target)).toEqual([at("home", "skills")]);
+    expect(mounts.map((mount) => mount.target)).toEqual([at("home", "skills")]);
     expect(readable).toEqual([at("home", "skills")]);
     expect(notes).toEqual([expect.stringContaining(note)]);
   });

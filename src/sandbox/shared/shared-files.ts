@@ -75,7 +75,7 @@ export async function prepareSharedFiles(
     if (codexHomeName === undefined) readable.push(source.path);
     // The project is mounted already.
     if (contains(options.root, target) || target === options.root) continue;
-    if (!mounts.some((it) => it.target === target))
+    if (!mounts.some((mount) => mount.target === target))
       mounts.push({ source: source.path, target, readOnly: true });
   }
   return { mounts, readable, notes };

@@ -99,7 +99,7 @@ describe("prepareUserMounts", () => {
     await symlink("tools", join(lib, "by-link"));
     await execa("git", ["config", "core.hooksPath", "by-link/hook"], { cwd: lib });
     const { mounts, notes } = await prepare({ source: lib, write: true });
-    const readOnly = mounts.filter((it) => it.readOnly).map((it) => it.target);
+    const readOnly = mounts.filter((mount) => mount.readOnly).map((mount) => mount.target);
     expect(readOnly).toContain(join(lib, ".git"));
     expect(readOnly).toContain(join(lib, "inner/.envrc"));
     expect(notes.slice(1)).toContain(
@@ -143,7 +143,7 @@ describe("prepareUserMounts", () => {
     const server = createServer().listen(at("home/a.sock"));
     await once(server, "listening");
     onTestFinished(() => void server.close());
-    const path = (it: string) => (it.startsWith("/") || it === "./x" ? it : at(it));
+    const path = (name: string) => (name.startsWith("/") || name === "./x" ? name : at(name));
     const { mounts, notes } = await prepare({
       source: path(source),
       ...(target === undefined ? {} : { target: path(target) }),

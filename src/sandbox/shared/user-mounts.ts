@@ -87,7 +87,7 @@ async function judge(
     options.unmountable?.(source.path) ??
     options.unmountable?.(target) ??
     (await targetProblem(target, source, options)) ??
-    (others.some((it) => it.target === target)
+    (others.some((other) => other.target === target)
       ? `another mount has the target ${target} already`
       : undefined);
   if (reason !== undefined) return { reason };
@@ -141,10 +141,10 @@ async function protectedIn({
   if (kind !== "directory") return ok({ mounts: [], notes: [] });
   const walked = await findGitDirs(source);
   if (!walked.ok) return walked;
-  const nested = walked.value.found.flatMap((it) => it.usedIn ?? []);
+  const nested = walked.value.found.flatMap((dir) => dir.usedIn ?? []);
   const trusted = await gitTrustedPaths(source, { nested });
   if (!trusted.ok) return trusted;
-  const found = walked.value.found.map((it) => it.name);
+  const found = walked.value.found.map((dir) => dir.name);
   // The user may open a terminal or an editor in any work tree.
   const inner = PROTECTED_NAMES.filter((name) => name !== ".git");
   const below = trusted.value.tops.flatMap((top) => inner.map((name) => join(top, name)));

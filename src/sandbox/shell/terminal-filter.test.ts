@@ -4,7 +4,9 @@ import { terminalFilter } from "./terminal-filter.ts";
 
 function filtered(...chunks: readonly (string | Uint8Array)[]): string {
   const filter = terminalFilter();
-  return Buffer.concat(chunks.map((it) => filter(Buffer.from(it as string)))).toString("latin1");
+  return Buffer.concat(chunks.map((chunk) => filter(Buffer.from(chunk as string)))).toString(
+    "latin1",
+  );
 }
 
 const text = (chunk: string) => Buffer.from(chunk).toString("latin1");
@@ -15,7 +17,7 @@ function stringsIn(output: string): number[] {
   return bytes.flatMap((byte, at) => {
     if (byte === 0xc2 && (bytes[at + 1] ?? 0) >= 0x80 && (bytes[at + 1] ?? 0) < 0xa0) return [at];
     if (byte !== 0x1b) return [];
-    const next = bytes.slice(at + 1).find((it) => it >= 0x20 && it !== 0x7f) ?? 0;
+    const next = bytes.slice(at + 1).find((code) => code >= 0x20 && code !== 0x7f) ?? 0;
     return [..."PX]^_"].includes(String.fromCharCode(next)) ? [at] : [];
   });
 }

@@ -7,7 +7,7 @@ type State = "text" | "escape" | "string" | "string-escape" | "c1";
 const ESC = 0x1b;
 const MAX_INTERMEDIATES = 4;
 /** The letters that begin a string after ESC: P (DCS), X (SOS), ] (OSC), ^ (PM), _ (APC). */
-const STRING_STARTS = new Set([..."PX]^_"].map((it) => it.charCodeAt(0)));
+const STRING_STARTS = new Set([..."PX]^_"].map((letter) => letter.charCodeAt(0)));
 
 /**
  * Makes a filter for what a program in the sandbox writes to a terminal. Colours, cursor and screen
