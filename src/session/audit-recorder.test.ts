@@ -23,8 +23,11 @@ const command = (id: string, more: object = {}) =>
     ...more,
   }) as ItemEvent["item"];
 
-const item = (method: "item/started" | "item/completed", it: ItemEvent["item"], threadId = "t1") =>
-  ({ method, params: { threadId, turnId: "u1", item: it } }) as ServerNotification;
+const item = (
+  method: "item/started" | "item/completed",
+  content: ItemEvent["item"],
+  threadId = "t1",
+) => ({ method, params: { threadId, turnId: "u1", item: content } }) as ServerNotification;
 
 const turnEnd = (threadId: string) =>
   ({

@@ -273,7 +273,7 @@ describe("a login", () => {
     });
     expect(await credential.value.renew()).toBe(false);
 
-    expect(entries.map((it) => it.event === "credential" && it.action)).toEqual([
+    expect(entries.map((entry) => entry.event === "credential" && entry.action)).toEqual([
       "found",
       "renewed",
       "refused",

@@ -46,7 +46,9 @@ const FIRST_PORT = 15_871;
 export function portsBeside(local: readonly Target[]): RelayPorts {
   const taken = new Set(local.map((service) => service.port));
   const free = Array.from({ length: local.length + 2 }, (_, n) => FIRST_PORT + n);
-  const [modelPort = FIRST_PORT, proxyPort = FIRST_PORT + 1] = free.filter((it) => !taken.has(it));
+  const [modelPort = FIRST_PORT, proxyPort = FIRST_PORT + 1] = free.filter(
+    (port) => !taken.has(port),
+  );
   return { modelPort, proxyPort };
 }
 

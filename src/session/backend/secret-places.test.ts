@@ -21,6 +21,6 @@ it("names where the user's keys and the sockets of the user's agents are", () =>
       "/var/run/docker.sock",
     ]),
   );
-  expect(places.filter((it) => !it.startsWith("/"))).toEqual([]);
+  expect(places.filter((place) => !place.startsWith("/"))).toEqual([]);
   expect(secretPlaces({ XDG_RUNTIME_DIR: "/my/run" }, [], 7)).toContain("/my/run");
 });

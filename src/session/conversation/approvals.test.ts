@@ -101,7 +101,9 @@ describe("a question that nobody answers", () => {
     const second = again();
     expect(approvals.answer(id, { decision: "accept" }, undefined)).toBeUndefined();
     expect(approvals.answer("n1", { decision: "accept" }, undefined)).toBeUndefined();
-    const shown = told.filter((it) => (it as Approval).kind === "questions").at(-1) as Approval;
+    const shown = told
+      .filter((event) => (event as Approval).kind === "questions")
+      .at(-1) as Approval;
     approvals.answer(shown.id, { decision: "decline" }, undefined);
     expect(await second).toMatchObject({ decision: "decline", by: "user" });
   });
@@ -120,7 +122,7 @@ describe("a question that nobody answers", () => {
     });
     expect(told.at(-1)).toBe("nothing waits");
     approvals.resolved(1);
-    expect(told.filter((it) => it === "nothing waits")).toHaveLength(1);
+    expect(told.filter((event) => event === "nothing waits")).toHaveLength(1);
   });
 });
 

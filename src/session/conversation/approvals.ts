@@ -169,7 +169,7 @@ function saidText(approval: Question, { decision, answers }: UserAnswer): string
 function shownAnswer({ options }: Field, value: FieldAnswer): string {
   if (typeof value === "boolean") return value ? "yes" : "no";
   const labels = (typeof value === "object" ? value : [value]).map(
-    (each) => options.find((it) => it.value === each)?.label ?? String(each),
+    (each) => options.find((option) => option.value === each)?.label ?? String(each),
   );
   return labels.length === 0 ? "none" : labels.join(", ");
 }

@@ -114,7 +114,9 @@ describe("a turn that Codex reports as over", () => {
     expect(told.events).toContainEqual(
       expect.objectContaining({ type: "turn_failed", message: "Codex did not take the message." }),
     );
-    expect(told.events.filter((it) => "type" in it && it.type === "round")).toHaveLength(1);
+    expect(told.events.filter((event) => "type" in event && event.type === "round")).toHaveLength(
+      1,
+    );
     chat.retry();
     await still(told);
     expect(told).toMatchObject({ turns: 4, calls: 2 * CALLS });
@@ -126,6 +128,8 @@ describe("a turn that Codex reports as over", () => {
     chat.send({ id: "q2", text: "and then" }, "queue");
     await still(told);
     expect(told).toMatchObject({ turns: 2, calls: 2 * CALLS });
-    expect(told.events.filter((it) => "type" in it && it.type === "turn_failed")).toEqual([]);
+    expect(told.events.filter((event) => "type" in event && event.type === "turn_failed")).toEqual(
+      [],
+    );
   });
 });

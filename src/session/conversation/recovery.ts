@@ -63,7 +63,7 @@ export class Recovery {
   retry(
     held: readonly Query[],
   ): { readonly queries: readonly Query[]; readonly sections: number } | undefined {
-    const known = this.#unanswered.filter((it) => held.every(({ id }) => id !== it.id));
+    const known = this.#unanswered.filter((query) => held.every(({ id }) => id !== query.id));
     if (held.length + known.length > 0) {
       const queries = this.#thread.unusable === undefined ? held : [...known, ...held];
       return { queries, sections: queries.length || known.length };

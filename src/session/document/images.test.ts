@@ -40,7 +40,7 @@ describe("a generated picture", () => {
     const pictures = new Pictures();
     const save = () => pictures.save(join(dir, "a.md"), PNG.toString("base64"), dir);
     const all = Array.from({ length: 30 }, save);
-    expect(all.filter((it) => it?.ok === true)).toHaveLength(20);
+    expect(all.filter((image) => image?.ok === true)).toHaveLength(20);
     expect(all[20]).toMatchObject({ error: { message: expect.stringContaining("20 pictures") } });
     expect(all.slice(21)).toEqual(Array(9).fill(undefined));
     pictures.renew();

@@ -28,7 +28,7 @@ const lines = [
 ];
 const turn = (id: string, ...messages: (string | string[])[]): ThreadTurn => ({
   id,
-  messages: messages.map((it) => (typeof it === "string" ? [it] : it)),
+  messages: messages.map((message) => (typeof message === "string" ? [message] : message)),
 });
 const turns = [
   turn("a", ["what was before", "First question", "context"]),
@@ -100,7 +100,7 @@ describe("a place in a conversation", () => {
       text,
     }));
     const placed = placeQueries(sections, [turn("a", "one\n\ntwo"), turn("b", "three")]);
-    expect(placed.map((it) => it.turn)).toEqual([0, 0, 1]);
+    expect(placed.map((query) => query.turn)).toEqual([0, 0, 1]);
   });
 
   it("is found in a document without sections, and without a thread", () => {

@@ -104,19 +104,19 @@ export function pointAt(
   const sections = findSections(lines);
   const prompt = sections.at(-1)?.role === "user" ? sections.at(-1) : undefined;
   const queries = placeQueries(
-    sections.filter((it) => it.role === "user" && it !== prompt),
+    sections.filter((section) => section.role === "user" && section !== prompt),
     turns,
   );
   const end = prompt?.row ?? lines.length;
-  const last = queries.findLastIndex((it) => it.section.row <= row);
+  const last = queries.findLastIndex((query) => query.section.row <= row);
   if (prompt !== undefined && row >= prompt.row)
     return { keep: end, query: prompt.text, turns: turns.length };
   const here = queries[last];
   // Above the first query there is nothing to continue.
   if (here === undefined) return { keep: queries[0]?.section.row ?? end, query: "", turns: 0 };
   if (row < here.section.end) {
-    const first = queries.findIndex((it, index) => index === last || sameTurn(it, here));
-    const query = queries.slice(first, last + 1).map((it) => withoutContext(it.section.text));
+    const first = queries.findIndex((query, index) => index === last || sameTurn(query, here));
+    const query = queries.slice(first, last + 1).map((part) => withoutContext(part.section.text));
     const { row: from, end: to } = here.section;
     return {
       keep: queries[first]?.section.row ?? from,
@@ -125,7 +125,7 @@ export function pointAt(
       sent: { row: from, end: to, text: here.text },
     };
   }
-  const next = queries.find((it, index) => index > last && !sameTurn(it, here));
+  const next = queries.find((query, index) => index > last && !sameTurn(query, here));
   if (next === undefined) return { keep: end, query: "", turns: turns.length };
   return { keep: next.section.row, query: "", turns: next.turn };
 }
@@ -139,7 +139,9 @@ export function textAfter(
   const { keep } = here.sent === undefined ? here : pointAt(lines, here.sent.end, []);
   const sections = findSections(lines);
   const prompt = sections.at(-1)?.role === "user" ? sections.at(-1) : undefined;
-  const after = sections.filter((it) => it.role === "user" && it !== prompt && it.row >= keep);
+  const after = sections.filter(
+    (section) => section.role === "user" && section !== prompt && section.row >= keep,
+  );
   return { keep, turns: after.length };
 }
 

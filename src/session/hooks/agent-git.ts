@@ -70,7 +70,9 @@ export async function gitPlace(options: GitOptions): Promise<CommitsOptions | un
     (dir) => dir !== join(root, ".git") && contains(root, dir),
   );
   if (isElsewhere) return undefined;
-  const readable = settings.sandbox.mounts.filter((it) => !it.write).map((it) => it.source);
+  const readable = settings.sandbox.mounts
+    .filter((mount) => !mount.write)
+    .map((mount) => mount.source);
   return { root, ...place, stateDir: projectDir, readable, env };
 }
 
@@ -125,16 +127,16 @@ function told({ deliveries, notes }: GitOutcome, thread: string, audit: Audit): 
 }
 
 /** SECURITY: branch, subject and paths are the agent's words; the document takes them as text. */
-function sentence(it: GitOutcome["deliveries"][number]): string {
-  const { ref, branch, count, subject, submodule } = it;
+function sentence(delivery: GitOutcome["deliveries"][number]): string {
+  const { ref, branch, count, subject, submodule } = delivery;
   const commits = count === 1 ? "1 commit" : `${count} commits`;
   const where = submodule === undefined ? "" : ` in the submodule ${bare(submodule)}`;
   const on = `${branch === undefined ? "" : ` on ${bare(branch)}`}${where}`;
   const last = subject === "" ? "" : `, the last one ${quoteName(subject, MAX_SUBJECT)}`;
-  const aside = it.aside.map(
+  const aside = delivery.aside.map(
     (left) => ` Its branch ${bare(left.branch)} is in \`${left.ref}\` now.`,
   );
-  return `Codex made ${commits}${on}${last}. They are in \`${ref}\`: ${takeOver(it)}; \`:CodexChat commits\` shows them.${aside.join("")}`;
+  return `Codex made ${commits}${on}${last}. They are in \`${ref}\`: ${takeOver(delivery)}; \`:CodexChat commits\` shows them.${aside.join("")}`;
 }
 
 /** The name as it is if it has only harmless characters; else quoted. */
@@ -152,7 +154,7 @@ function takeOver({ ref, isForward, embedded }: GitOutcome["deliveries"][number]
   if (!isWhole)
     return "there are too many changes to say whether a repository in the project is among them, whose configuration your git would obey";
   if (paths.length > 0) {
-    const names = paths.slice(0, MAX_PATHS).map((it) => quoteName(it));
+    const names = paths.slice(0, MAX_PATHS).map((path) => quoteName(path));
     const more = paths.length > MAX_PATHS ? ` and ${paths.length - MAX_PATHS} more` : "";
     return `they add a repository in the project (${names.join(", ")}${more}), and once it is in your index, your git runs what the \`.git\` in it says, which Codex can write. Before you take them over, stop the sandbox (\`:CodexChat sandbox stop\`) and remove that \`.git\`; of a submodule remove the directory, \`git submodule update --init\` brings it again`;
   }

@@ -107,11 +107,11 @@ describe.each([
     await watch.before(place, signal);
     act(root);
     const events = await watch.after(place);
-    return events.flatMap((it) =>
-      !("type" in it) || it.type !== "host_runs"
+    return events.flatMap((event) =>
+      !("type" in event) || event.type !== "host_runs"
         ? []
-        : it.groups.flatMap(({ files }) =>
-            files.map(({ path }) => `${path} ${it.between ? "between" : "in it"}`),
+        : event.groups.flatMap(({ files }) =>
+            files.map(({ path }) => `${path} ${event.between ? "between" : "in it"}`),
           ),
     );
   }

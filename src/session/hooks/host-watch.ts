@@ -165,7 +165,7 @@ function loadWatch() {
 function told(all: readonly Dated[]): readonly ChatEvent[] {
   return [true, false].flatMap((between) =>
     toldOf(
-      all.filter((it) => it.between === between).map(({ change }) => change),
+      all.filter((entry) => entry.between === between).map(({ change }) => change),
       between,
     ),
   );
@@ -190,7 +190,9 @@ function cutNote(
   unseen: readonly { readonly path: string; readonly why: string }[],
 ): readonly ChatEvent[] {
   // SECURITY: paths are the agent's.
-  const named = unseen.slice(0, MAX_NAMED).map((it) => `${codeSpan(it.path, 100)} (${it.why})`);
+  const named = unseen
+    .slice(0, MAX_NAMED)
+    .map((entry) => `${codeSpan(entry.path, 100)} (${entry.why})`);
   const more = unseen.length > MAX_NAMED ? ` and ${unseen.length - MAX_NAMED} more` : "";
   const why = [
     ...(cut === undefined ? [] : [cut]),

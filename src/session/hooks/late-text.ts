@@ -25,7 +25,7 @@ export function latePathsText(
         ? "So the sandbox is started again, if it can be known then; what ran in it has ended."
         : "The sandbox goes on as it is while other turns run in it."
     }`;
-  const first = names.slice(0, 5).map((it) => quoteName(it));
+  const first = names.slice(0, 5).map((name) => quoteName(name));
   const more = names.length > first.length ? ` and ${names.length - first.length} more` : "";
   return `Your git obeys ${first.join(", ")}${more}, which it did not when the sandbox was started. ${
     isRenewed

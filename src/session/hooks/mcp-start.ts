@@ -129,7 +129,7 @@ export class McpStart implements TurnHook {
     const timer = new AbortController();
     try {
       const late = ms === undefined ? [] : [pause(ms, undefined, { signal: timer.signal })];
-      await Promise.race([told, ...late.map((it) => it.catch(() => {}))]);
+      await Promise.race([told, ...late.map((end) => end.catch(() => {}))]);
     } finally {
       timer.abort();
       this.#waiting.delete(wake);

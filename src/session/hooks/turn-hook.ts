@@ -57,7 +57,7 @@ export class TurnHookRunner {
       const begun = [step].flat();
       hooks.push(...begun);
       const done = await Promise.all(begun.map((hook) => hook.before(turn, signal)));
-      const failed = done.find((it) => !it.ok);
+      const failed = done.find((outcome) => !outcome.ok);
       if (failed !== undefined) return failed;
     }
     return ok();

@@ -30,7 +30,7 @@ function setUp(options: { ask?: boolean; holdMs?: number; dir?: string } = {}) {
       }),
     withdraw: (_thread, id, why) => {
       withdrawn.push(id);
-      asked.find((it) => it.id === id)?.answer("decline", why);
+      asked.find((request) => request.id === id)?.answer("decline", why);
     },
     log: silentLog,
     ...(options.holdMs === undefined ? {} : { holdMs: options.holdMs }),
@@ -219,10 +219,10 @@ describe("the user's answer", () => {
     await first;
     await one.access.grants.load();
     const verdicts = await Promise.all([1, 2, 3].map(() => other.decide("a.org")));
-    expect(verdicts.map((it) => it.allowed)).toEqual([true, true, true]);
+    expect(verdicts.map((verdict) => verdict.allowed)).toEqual([true, true, true]);
     await one.access.grants.forget("a.org", "t1");
     const later = await Promise.all([1, 2, 3].map(() => other.decide("a.org")));
-    expect(later.map((it) => it.allowed)).toEqual([false, false, false]);
+    expect(later.map((verdict) => verdict.allowed)).toEqual([false, false, false]);
   });
 
   it("decline holds for the turn, in which the user is not asked again", async () => {
@@ -267,7 +267,9 @@ describe("a flood", () => {
     await expect.poll(() => asked.length).toBe(10);
     for (const { answer } of asked) answer("decline");
     const verdicts = await Promise.all(waiting);
-    expect(verdicts.filter((it) => !it.allowed && /10 hosts/.test(it.why))).toHaveLength(40);
+    expect(
+      verdicts.filter((verdict) => !verdict.allowed && /10 hosts/.test(verdict.why)),
+    ).toHaveLength(40);
     await end();
   });
 
@@ -280,7 +282,7 @@ describe("a flood", () => {
     await expect.poll(() => settled).toBe(36);
     asked.answer("accept");
     const verdicts = await Promise.all(waiting);
-    expect(verdicts.filter((it) => it.allowed)).toHaveLength(64);
+    expect(verdicts.filter((verdict) => verdict.allowed)).toHaveLength(64);
   });
 });
 

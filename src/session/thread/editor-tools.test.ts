@@ -7,7 +7,7 @@ const names = (editor_tools: object) => {
   const [namespace, ...others] = editorTools(settings);
   expect(others).toEqual([]);
   return namespace !== undefined && "tools" in namespace
-    ? namespace.tools.map((it) => it.name)
+    ? namespace.tools.map((tool) => tool.name)
     : [];
 };
 

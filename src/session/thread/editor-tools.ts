@@ -70,7 +70,7 @@ export const EDITOR = "editor";
 
 /** What a thread is offered: the tools that the user has not switched off. */
 export function editorTools(settings: Settings): ToolSpec[] {
-  const tools = TOOLS.filter((it) => settings.editor_tools[it.switch]).map((it) => it.spec);
+  const tools = TOOLS.filter((tool) => settings.editor_tools[tool.switch]).map((tool) => tool.spec);
   if (tools.length === 0) return [];
   return [
     {

@@ -6,8 +6,8 @@ import { parseNotification, type ServerNotification } from "../../codex/messages
 import type { Approval } from "../../codex/server-requests/server-request.ts";
 import { asSubAgentApproval, SubAgents } from "./sub-agents.ts";
 
-const item = (method: string, threadId: string, it: object): ServerNotification =>
-  parseNotification(method, { threadId, turnId: `${threadId}-turn`, item: it });
+const item = (method: string, threadId: string, content: object): ServerNotification =>
+  parseNotification(method, { threadId, turnId: `${threadId}-turn`, item: content });
 const spawn = (parent: string, ...agents: string[]) =>
   item("item/completed", parent, {
     ...{ type: "collabAgentToolCall", id: "s", tool: "spawnAgent", status: "completed" },

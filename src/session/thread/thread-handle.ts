@@ -310,7 +310,7 @@ export class ThreadHandle {
   /** Effort and mode of the next turn, in a word or two for the winbar. */
   get mode(): string {
     const words = [this.effort, this.choice.plan ? "plan" : undefined];
-    return words.filter((it) => it !== undefined).join(" ");
+    return words.filter((word) => word !== undefined).join(" ");
   }
 
   /** When Codex asks in the next turn. */
@@ -373,6 +373,6 @@ export function effortsOf(
   threads: readonly { readonly efforts: ReadonlySet<string | undefined> }[],
 ): ReadonlySet<string> | undefined {
   const all = threads.flatMap(({ efforts }) => [...efforts]);
-  const chosen = all.filter((it) => it !== undefined);
+  const chosen = all.filter((effort) => effort !== undefined);
   return chosen.length === all.length && all.length > 0 ? new Set(chosen) : undefined;
 }

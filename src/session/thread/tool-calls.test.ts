@@ -17,8 +17,8 @@ const call = (tool: string, given: Partial<ToolCall> = {}): ToolCall => ({
 function calls(told: Result<unknown, { readonly message: string }> = ok(null), isWanted = true) {
   const asked: Asked[] = [];
   const tools = new ToolCalls(
-    async (it) => {
-      asked.push(it);
+    async (call) => {
+      asked.push(call);
       return told;
     },
     () => isWanted,

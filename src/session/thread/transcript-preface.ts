@@ -32,5 +32,7 @@ export function prefaceOf(document: string, sending: number, maxChars: number): 
 
 /** Whether Codex has said anything in a conversation. */
 export function hasAnswers(document: string): boolean {
-  return readTranscript(document).sections.some((it) => it.role === "codex" && isAnswer(it.text));
+  return readTranscript(document).sections.some(
+    (section) => section.role === "codex" && isAnswer(section.text),
+  );
 }

@@ -37,7 +37,7 @@ export async function hasLastQuery(loaded: LoadedThread, text: string): Promise<
   if (!turns.ok || turns.value.length === 0) return false;
   const sections = findSections(linesOf(text));
   const prompt = sections.at(-1)?.role === "user" ? sections.at(-1) : undefined;
-  const queries = sections.filter((it) => it.role === "user" && it !== prompt);
+  const queries = sections.filter((section) => section.role === "user" && section !== prompt);
   return placeQueries(queries, turns.value).at(-1)?.turn === turns.value.length - 1;
 }
 
