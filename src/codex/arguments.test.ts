@@ -9,7 +9,7 @@ describe("the arguments of the app-server", () => {
     const all = args();
     expect(all.at(-1)).toBe("app-server");
     const overrides = all.slice(0, -1);
-    expect(overrides.filter((_, n) => n % 2 === 0).every((it) => it === "-c")).toBe(true);
+    expect(overrides.filter((_, n) => n % 2 === 0).every((arg) => arg === "-c")).toBe(true);
     for (const override of overrides.filter((_, n) => n % 2 === 1))
       expect(override).toMatch(/^[a-z_.-]+=./);
   });
@@ -19,11 +19,11 @@ describe("the arguments of the app-server", () => {
     expect(all).toContain('model_provider="codex-chat"');
     expect(all).toContain('model_providers.codex-chat.base_url="http://127.0.0.1:4711/v1"');
     expect(all).toContain("model_providers.codex-chat.requires_openai_auth=false");
-    expect(all.filter((it) => /env_key|bearer|headers/.test(it))).toEqual([]);
+    expect(all.filter((arg) => /env_key|bearer|headers/.test(arg))).toEqual([]);
   });
 
   it("leave out settings that were not chosen", () => {
-    const names = args().map((it) => it.split("=")[0]);
+    const names = args().map((arg) => arg.split("=")[0]);
     expect(names).not.toContain("model");
     expect(names).not.toContain("model_reasoning_effort");
     expect(names).not.toContain("features.unified_exec_tty");
@@ -67,7 +67,7 @@ describe("the arguments of the app-server", () => {
       },
       bare: { command: "x", env: {} },
     };
-    expect(args({ mcpServers }).filter((it) => it.startsWith("mcp_servers."))).toEqual([
+    expect(args({ mcpServers }).filter((arg) => arg.startsWith("mcp_servers."))).toEqual([
       'mcp_servers.my-db.command="npx"',
       String.raw`mcp_servers.my-db.args=["-y","a \"b\"","\u007f"]`,
       String.raw`mcp_servers.my-db.env={ "A KEY" = "v\"1", "B" = "" }`,

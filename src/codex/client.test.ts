@@ -115,7 +115,7 @@ describe("many requests", () => {
     const all = Array.from({ length: 40 }, (_, n) =>
       client.request("model/list", { cursor: String(n) }),
     );
-    expect(heard().map((it) => it.id)).toEqual(Array.from({ length: 32 }, (_, n) => n));
+    expect(heard().map((message) => message.id)).toEqual(Array.from({ length: 32 }, (_, n) => n));
 
     say({ id: 7, result: model("7") }, { id: 3, result: model("3") });
     await all[3];

@@ -97,7 +97,12 @@ describe("the stream of notifications", () => {
       { method: "warning", params: { message: "2" }, emittedAtMs: 1 },
     );
     await settle();
-    expect(told.map((it) => it.method)).toEqual(["warning", "unknown", "invalid", "warning"]);
+    expect(told.map((message) => message.method)).toEqual([
+      "warning",
+      "unknown",
+      "invalid",
+      "warning",
+    ]);
   });
 
   it("continues after garbage", async () => {
@@ -143,7 +148,9 @@ describe("the stream of notifications", () => {
         fc.array(message),
         fc.array(fc.integer({ min: 1, max: 30 })),
         async (messages, sizes) => {
-          const all = Buffer.from(messages.map((it) => `${JSON.stringify(it)}\n`).join(""));
+          const all = Buffer.from(
+            messages.map((message) => `${JSON.stringify(message)}\n`).join(""),
+          );
           const [whole, split] = [openClient(), openClient()];
           whole.fromCodex.write(all);
           for (let start = 0, n = 0; start < all.length; n++) {
@@ -152,7 +159,9 @@ describe("the stream of notifications", () => {
             start += size;
           }
           await settle();
-          expect(whole.told).toHaveLength(messages.filter((it) => typeof it === "object").length);
+          expect(whole.told).toHaveLength(
+            messages.filter((message) => typeof message === "object").length,
+          );
           expect(split.told).toEqual(whole.told);
           for (const { client } of [whole, split]) client.close();
         },

@@ -168,8 +168,8 @@ describe("a file that another program changes", () => {
     const found: ForeignText[] = [];
     const verdicts: FileVerdict[] = ["look", "leave", "replace"];
     const stage = await written("mine\n", {
-      onOther: async (it) => {
-        found.push(it);
+      onOther: async (text) => {
+        found.push(text);
         return verdicts[found.length - 1] ?? "replace";
       },
     });

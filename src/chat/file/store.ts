@@ -125,7 +125,7 @@ export class TranscriptStore {
     this.#file = new KnownFile(
       path,
       stateDir,
-      write === undefined ? undefined : (...it) => write(path, it[1].toString()).then(() => ""),
+      write === undefined ? undefined : (...args) => write(path, args[1].toString()).then(() => ""),
     );
     this.#options = {
       onSaved: () => undefined,

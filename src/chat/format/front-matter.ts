@@ -139,13 +139,15 @@ export function withMeta(text: string, meta: ChatMeta): string {
   const ending = lines[0]?.endsWith("\r") ? "\r" : "";
   const { source } = readFrontMatter(lines);
   if (source === undefined)
-    return bom + [...[...newFrontMatter(meta), ""].map((it) => it + ending), ...lines].join("\n");
+    return (
+      bom + [...[...newFrontMatter(meta), ""].map((text) => text + ending), ...lines].join("\n")
+    );
   const kept = source === "" ? [] : source.split("\n");
   for (const key of KEYS) {
     const value = meta[key];
     if (value === undefined) continue;
     const line = keyLine(key, value) + ending;
-    const at = kept.findIndex((it) => it.startsWith(`${key}:`));
+    const at = kept.findIndex((field) => field.startsWith(`${key}:`));
     if (at === -1) kept.push(line);
     else kept.splice(at, 1 + continued(kept, at), line);
   }

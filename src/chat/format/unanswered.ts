@@ -43,7 +43,7 @@ export function unansweredQuery(text: string): Unanswered | undefined {
   return {
     text: typed.join("\n\n"),
     sections: queries.length,
-    hadContext: queries.some((it, n) => it !== typed[n]),
+    hadContext: queries.some((query, n) => query !== typed[n]),
     how,
     isPartial,
   };

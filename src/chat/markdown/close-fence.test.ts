@@ -15,7 +15,7 @@ describe("an answer that is still coming", () => {
     const lines = chat(answer);
     expect(missingLine(lines)?.line).toBe(closer);
     const { sections, prompt } = readTranscript(wholeText(lines));
-    expect(sections.map((it) => it.role)).toEqual(["user", "codex"]);
+    expect(sections.map((section) => section.role)).toEqual(["user", "codex"]);
     expect(sections[1]?.text).toBe(`${answer.trimEnd()}\n${closer}`);
     expect(prompt).toBe("draft");
   });

@@ -130,7 +130,7 @@ describe("reduce", () => {
     });
     const shown = edits.flatMap((edit) => (edit.op === "insert" ? edit.lines : []));
     expect(shown[0]).toContain("**Asks** to run a command");
-    expect(words.some((it) => shown.join("\n").includes(it))).toBe(true);
+    expect(words.some((word) => shown.join("\n").includes(word))).toBe(true);
     // The keys are on that block, and not on the item's.
     expect(approvalBlock(state, "n0")).not.toBe("c:2");
   });

@@ -74,11 +74,13 @@ export class FailedCalls {
     if (!metadata.success || !Array.isArray(request["input"])) return { thread: "", failed: [] };
     const thread = metadata.data.client_metadata.thread_id;
     const items: readonly unknown[] = request["input"].slice(-MAX_ITEMS);
-    const calls = new Map(items.flatMap((it) => parsed(Call, it)).map((it) => [it.call_id, it]));
+    const calls = new Map(
+      items.flatMap((item) => parsed(Call, item)).map((call) => [call.call_id, call]),
+    );
     const before = this.#known.get(thread);
     const known = before ?? new Set<string>();
     const failed: FailedCall[] = [];
-    for (const output of items.flatMap((it) => parsed(Output, it))) {
+    for (const output of items.flatMap((item) => parsed(Output, item))) {
       const id = output.call_id;
       const call = calls.get(id);
       if (before !== undefined && !known.has(id) && call !== undefined)
@@ -165,7 +167,7 @@ function filesOf(patch: string): string[] {
   const found = patch
     .slice(0, MAX_CHARS)
     .matchAll(/\*\*\* (?:Add|Update|Delete) File: (.+?)(?=\\n|\n|\r|"|'|`|$)/g);
-  return [...new Set(Array.from(found, (it) => (it[1] ?? "").trim()))].slice(0, MAX_FILES);
+  return [...new Set(Array.from(found, (match) => (match[1] ?? "").trim()))].slice(0, MAX_FILES);
 }
 
 /** The script of a command's call; all of its input if that has another form. */

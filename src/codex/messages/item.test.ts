@@ -72,7 +72,7 @@ describe("an item", () => {
     ];
     const changes = kinds.map((kind) => ({ path: "a", kind, diff: "+x" }));
     const item = Item.parse({ type: "fileChange", id: "1", status: "completed", changes });
-    expect(item.type === "fileChange" && item.changes.map((it) => it.kind)).toEqual([
+    expect(item.type === "fileChange" && item.changes.map((change) => change.kind)).toEqual([
       { type: "add" },
       { type: "update", move_path: "b" },
       { type: "update", move_path: undefined },

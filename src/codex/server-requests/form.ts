@@ -59,39 +59,49 @@ export function formFields({
   const fields = Object.entries(properties)
     .flatMap(([name, property]) => formField(name, property, needed.has(name)) ?? [])
     .slice(0, MAX_FIELDS);
-  const names = new Set(fields.map((it) => it.name));
+  const names = new Set(fields.map((field) => field.name));
   return [...needed].every((name) => names.has(name)) ? fields : undefined;
 }
 
-function formField(name: string, it: FormProperty, required: boolean): Field | undefined {
+function formField(name: string, property: FormProperty, required: boolean): Field | undefined {
   const shared = {
     name,
-    label: it.title ?? name,
-    ...(it.description == null ? {} : { description: it.description }),
+    label: property.title ?? name,
+    ...(property.description == null ? {} : { description: property.description }),
     required,
     secret: false,
     other: false,
-    ...(it.default === undefined ? {} : { default: it.default }),
+    ...(property.default === undefined ? {} : { default: property.default }),
   };
-  const options = optionsOf(it);
+  const options = optionsOf(property);
   if (options.length > MAX_OPTIONS) return undefined;
-  switch (it.type) {
+  switch (property.type) {
     case "array":
       if (options.length === 0) return undefined;
-      return { ...shared, type: "choices", options, ...range(it.minItems, it.maxItems) };
+      return {
+        ...shared,
+        type: "choices",
+        options,
+        ...range(property.minItems, property.maxItems),
+      };
     case "number":
     case "integer":
-      return { ...shared, type: it.type, options: [], ...range(it.minimum, it.maximum) };
+      return {
+        ...shared,
+        type: property.type,
+        options: [],
+        ...range(property.minimum, property.maximum),
+      };
     case "boolean":
       return { ...shared, type: "boolean", options: [] };
     case "string": {
       if (options.length > 0) return { ...shared, type: "choice", options };
-      const format = FORMATS.find((known) => known === it.format);
+      const format = FORMATS.find((known) => known === property.format);
       return {
         ...shared,
         type: "text",
         options: [],
-        ...range(it.minLength, it.maxLength),
+        ...range(property.minLength, property.maxLength),
         ...(format === undefined ? {} : { format }),
       };
     }
@@ -100,12 +110,16 @@ function formField(name: string, it: FormProperty, required: boolean): Field | u
   }
 }
 
-function optionsOf(it: FormProperty): Field["options"] {
-  const pairs = it.oneOf ?? it.items?.anyOf;
+function optionsOf(property: FormProperty): Field["options"] {
+  const pairs = property.oneOf ?? property.items?.anyOf;
   if (pairs != null)
     return pairs.map((option) => ({ value: option.const, label: option.title, description: "" }));
-  const plain = it.enum ?? it.items?.enum ?? [];
-  return plain.map((value, n) => ({ value, label: it.enumNames?.[n] ?? value, description: "" }));
+  const plain = property.enum ?? property.items?.enum ?? [];
+  return plain.map((value, n) => ({
+    value,
+    label: property.enumNames?.[n] ?? value,
+    description: "",
+  }));
 }
 
 function range(min: number | undefined, max: number | undefined) {

@@ -33,15 +33,15 @@ export function userInputRequest(id: string, params: unknown): ServerRequest | z
   if (!parsed.success) return parsed.error;
   const { threadId, itemId, questions } = parsed.data;
   const fields = questions.map(
-    (it): Field => ({
-      name: it.id,
-      label: it.header === "" ? it.question : it.header,
-      ...(it.header === "" ? {} : { description: it.question }),
-      type: it.options == null || it.options.length === 0 ? "text" : "choice",
+    (asked): Field => ({
+      name: asked.id,
+      label: asked.header === "" ? asked.question : asked.header,
+      ...(asked.header === "" ? {} : { description: asked.question }),
+      type: asked.options == null || asked.options.length === 0 ? "text" : "choice",
       required: true,
-      secret: it.isSecret,
-      options: (it.options ?? []).map((option) => ({ value: option.label, ...option })),
-      other: it.isOther,
+      secret: asked.isSecret,
+      options: (asked.options ?? []).map((option) => ({ value: option.label, ...option })),
+      other: asked.isOther,
     }),
   );
   const title = questions.length === 1 ? "a question" : `${questions.length} questions`;
