@@ -30,7 +30,7 @@ export async function addedGitlinks(
   const each = await scratch.run({
     timeoutMs: TIMEOUT_MS,
     args: ["log", ...flags],
-    input: `${[tip, ...known.map((it) => `^${it}`)].join("\n")}\n`,
+    input: `${[tip, ...known.map((commit) => `^${commit}`)].join("\n")}\n`,
   });
   // An earlier transfer may have brought one that the user has not merged.
   const all = await scratch.run({
@@ -40,7 +40,7 @@ export async function addedGitlinks(
         ? ["ls-tree", "-r", "-z", "--full-tree", tip]
         : ["diff-tree", "-r", ...raw, head, tip],
   });
-  const texts = [each, all].map((it) => (it.ok ? it.value.toString("utf8") : ""));
+  const texts = [each, all].map((output) => (output.ok ? output.value.toString("utf8") : ""));
   const listed = head === undefined ? treeEntries(texts[1] ?? "") : added(texts[1] ?? "");
   return {
     paths: [...new Set([...added(texts[0] ?? ""), ...listed])],

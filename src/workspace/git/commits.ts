@@ -61,7 +61,7 @@ export async function listCommits(
     const open = new Set(notTaken.value.map(oidOf));
     for (const line of own.value) {
       const [oid = "", date = "", ...subject] = line.split(" ");
-      if (commits.some((it) => it.oid === oid)) continue;
+      if (commits.some((commit) => commit.oid === oid)) continue;
       commits.push({ oid, ref, date, subject: subject.join(" "), isTaken: !open.has(oid) });
     }
   }

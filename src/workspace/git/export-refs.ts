@@ -68,7 +68,7 @@ export async function exportRefs(options: RefExportOptions): Promise<Result<RefE
   const wanted = all.slice(0, MAX_BRANCHES);
   const left = all.length - wanted.length;
   if (wanted.length === 0) return ok({ deliveries: [], seen: [], left });
-  const tips = [...new Set(wanted.map((it) => it.tip))];
+  const tips = [...new Set(wanted.map((ref) => ref.tip))];
   const known = [...new Set(real.refs.values())];
   const received = await importPack(repository, inside, scratchDir, {
     tips,
@@ -96,7 +96,7 @@ export async function exportRefs(options: RefExportOptions): Promise<Result<RefE
     const set = await setChatRef(repository.commonDir, ref, tip);
     if (!set.ok) return set;
     // If the comparison of trees took too long once, it is not tried for the other branches.
-    const embedded = deliveries.every((it) => it.embedded.isWhole)
+    const embedded = deliveries.every((delivery) => delivery.embedded.isWhole)
       ? await addedGitlinks(scratch, { tip, head: realHead, known })
       : { paths: [], isWhole: false };
     deliveries.push({

@@ -42,7 +42,7 @@ beforeAll(async () => {
   root = join(base, "root");
   const config = ["user.name=t", "user.email=t@t", "protocol.file.allow=always"];
   const git = (...args: readonly string[]) =>
-    execaSync("git", [...config.flatMap((it) => ["-c", it]), "-C", base, ...args], {
+    execaSync("git", [...config.flatMap((setting) => ["-c", setting]), "-C", base, ...args], {
       env: { GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_SYSTEM: "/dev/null" },
     });
   for (const name of ["other", "library"]) {

@@ -95,14 +95,14 @@ async function craft(
 }
 
 async function take(
-  it: Places,
+  { repository, base, first }: Places,
   stdout: Readable,
   tip: string,
   limits: Partial<TransferLimits> = {},
 ) {
-  return importPack(it.repository, saying(stdout), it.base, {
+  return importPack(repository, saying(stdout), base, {
     tips: [tip],
-    known: [it.first],
+    known: [first],
     limits: { maxBytes: 10_000_000, timeoutMs: 20_000, ...limits },
   });
 }

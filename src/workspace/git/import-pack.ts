@@ -103,15 +103,15 @@ async function checkWhole(
 ): Promise<Result<void, string>> {
   const kinds = await scratch.run({
     args: ["cat-file", "--batch-check=%(objectname) %(objecttype)"],
-    input: tips.map((it) => `${it}\n`).join(""),
+    input: tips.map((tip) => `${tip}\n`).join(""),
   });
   if (!kinds.ok) return err(kinds.error.message);
   const found = new Set(kinds.value.toString("utf8").split("\n"));
-  const other = tips.find((it) => !found.has(`${it} commit`));
+  const other = tips.find((tip) => !found.has(`${tip} commit`));
   if (other !== undefined) return err(`${other} is not a commit`);
   const walked = await scratch.run({
     args: ["rev-list", "--objects", "--quiet", "--ignore-missing", "--stdin"],
-    input: `${[...tips, ...known.map((it) => `^${it}`)].join("\n")}\n`,
+    input: `${[...tips, ...known.map((commit) => `^${commit}`)].join("\n")}\n`,
     timeoutMs,
   });
   return walked.ok ? ok() : err(walked.error.message);
@@ -123,7 +123,7 @@ async function store(
   repository: Repository,
 ): Promise<Result<void, string>> {
   const packs = join(scratch.dir, "objects/pack");
-  const name = (await readdir(packs)).find((it) => it.endsWith(".pack"));
+  const name = (await readdir(packs)).find((file) => file.endsWith(".pack"));
   // An empty pack is not stored: all objects are known.
   if (name === undefined) return ok();
   const counted = await scratch.run({ args: ["count-objects", "-v"] });

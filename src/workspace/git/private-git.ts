@@ -96,12 +96,12 @@ export class PrivateGit {
   /** Runs one synchronization at a time: each compares both sides and then changes them. */
   #queue: Promise<unknown> = Promise.resolve();
 
-  private constructor(it: Parts) {
-    const { options, repository, own, submodules } = it;
+  private constructor(parts: Parts) {
+    const { options, repository, own, submodules } = parts;
     this.#options = options;
     this.#repository = repository;
-    this.#identity = it.identity;
-    this.#refused = it.refused;
+    this.#identity = parts.identity;
+    this.#refused = parts.refused;
     this.#own = own;
     this.#submodules = submodules;
     const name = own.names.length === 0 ? BORROWED : `${BORROWED}-${hash(own.names.join("/"))}`;
@@ -110,12 +110,12 @@ export class PrivateGit {
       target: `${name}-${n}`,
       readOnly: true,
     }));
-    this.#paths = { gitDir: options.gitDir, objects: borrowed.map((it) => it.target) };
+    this.#paths = { gitDir: options.gitDir, objects: borrowed.map((place) => place.target) };
     const dir = { source: own.base, target: options.gitDir, readOnly: false };
     this.mounts = [
       ...(own.names.length === 0 ? [dir] : []),
       ...borrowed,
-      ...submodules.flatMap((it) => it.mounts),
+      ...submodules.flatMap((submodule) => submodule.mounts),
     ];
   }
 
@@ -199,20 +199,23 @@ export class PrivateGit {
 
   /** Brings changes of the real repository to the private side. */
   follow(place?: ChatRef): Promise<GitOutcome> {
-    return this.#each((it, inside) => it.#follow(inside, place));
+    return this.#each((git, inside) => git.#follow(inside, place));
   }
 
   /** Brings the agent's commits to the real repository. */
   collect(place: ChatRef): Promise<GitOutcome> {
-    return this.#each((it, inside) => it.#collect(inside, place));
+    return this.#each((git, inside) => git.#collect(inside, place));
   }
 
   async #each(
-    run: (it: PrivateGit, inside: SandboxGit) => Promise<GitOutcome>,
+    run: (git: PrivateGit, inside: SandboxGit) => Promise<GitOutcome>,
   ): Promise<GitOutcome> {
     const all: GitOutcome[] = [];
     for (const it of [this, ...this.#submodules]) all.push(await it.#alone((i) => run(it, i)));
-    return { deliveries: all.flatMap((it) => it.deliveries), notes: all.flatMap((it) => it.notes) };
+    return {
+      deliveries: all.flatMap((result) => result.deliveries),
+      notes: all.flatMap((result) => result.notes),
+    };
   }
 
   #alone(run: (inside: SandboxGit) => Promise<GitOutcome>): Promise<GitOutcome> {
@@ -274,7 +277,7 @@ export class PrivateGit {
 
   async #apply(
     inside: SandboxGit,
-    it: {
+    from: {
       readonly isFresh: boolean;
       readonly files: ReadonlyMap<string, string | undefined>;
       readonly plan: SyncPlan;
@@ -283,8 +286,8 @@ export class PrivateGit {
       readonly record: GitRecord;
     },
   ): Promise<Result<void, string>> {
-    const { isFresh, plan, own, now, record } = it;
-    const files = new Map<string, Uint8Array | string | undefined>(it.files);
+    const { isFresh, plan, own, now, record } = from;
+    const files = new Map<string, Uint8Array | string | undefined>(from.files);
     // One packed-refs file; one file per branch is slow under gVisor.
     if (isFresh) files.set("packed-refs", packedRefs(now.refs));
     if (!own.isWhole)
@@ -344,7 +347,7 @@ export class PrivateGit {
       );
     const { seen } = done.value;
     const submodule = this.#own.names.slice(1).join("/") || undefined;
-    const deliveries = done.value.deliveries.map((it) => ({ ...it, submodule }));
+    const deliveries = done.value.deliveries.map((delivery) => ({ ...delivery, submodule }));
     if (seen.length === 0) return { deliveries, notes: leftNotes(done.value) };
     await writeRecord(this.#own.record, {
       ...record,
@@ -377,7 +380,7 @@ async function identityOf({ gitDir, commonDir }: PrivateGitOptions): Promise<str
 
 /** The name with a number, if another conversation's ref has it. */
 function freeName(name: string, { chats }: GitRecord): string {
-  const taken = new Set(Object.values(chats).map((it) => it.name));
+  const taken = new Set(Object.values(chats).map((chat) => chat.name));
   for (let n = 2; ; n++) {
     const free = n === 2 ? name : `${name}-${n - 1}`;
     if (!taken.has(free)) return free;

@@ -67,7 +67,7 @@ describe("following the user's branches", () => {
       .tuple(value, value, value)
       .map((letters) =>
         Object.fromEntries(
-          letters.flatMap((it, n) => (it === undefined ? [] : [[names[n], oid(it)]])),
+          letters.flatMap((letter, n) => (letter === undefined ? [] : [[names[n], oid(letter)]])),
         ),
       );
     await fc.assert(

@@ -162,7 +162,7 @@ describe("the ref of a conversation", () => {
       `${"x".repeat(300)}1`,
       `${"x".repeat(300)}2`,
     ];
-    const refs = names.map((it) => branchRefName("chat", it));
+    const refs = names.map((name) => branchRefName("chat", name));
     expect(new Set(refs).size).toBe(names.length);
     for (const ref of refs) expect(isRefName(`refs/codex/${ref}`)).toBe(true);
   });

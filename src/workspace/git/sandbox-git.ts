@@ -86,8 +86,8 @@ export class SandboxGit {
   async changeRefs(changes: readonly RefChange[]): Promise<Result<void, string>> {
     // Removals first: git cannot replace branch `a` by branch `a/b` in one transaction.
     for (const part of [
-      changes.filter((it) => it.to === undefined),
-      changes.filter((it) => it.to !== undefined),
+      changes.filter((change) => change.to === undefined),
+      changes.filter((change) => change.to !== undefined),
     ]) {
       if (part.length === 0) continue;
       const done = await this.#run(
@@ -114,7 +114,7 @@ export class SandboxGit {
     if (!started.ok) return err(started.error.message);
     const { stdin } = started.value;
     stdin.on("error", () => {});
-    stdin.end(`${[...tips, ...known.map((it) => `^${it}`)].join("\n")}\n`);
+    stdin.end(`${[...tips, ...known.map((commit) => `^${commit}`)].join("\n")}\n`);
     return ok(started.value);
   }
 

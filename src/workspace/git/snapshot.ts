@@ -90,7 +90,7 @@ async function filesOf(
   const sparse = await readPlainFile(join(gitDir, "info/sparse-checkout"), MAX_FILE_BYTES);
   const files: [string, string | undefined][] = [
     ["config", privateConfig(repository, inside)],
-    ["objects/info/alternates", inside.objects.map((it) => `${quotedAlternate(it)}\n`).join("")],
+    ["objects/info/alternates", inside.objects.map((dir) => `${quotedAlternate(dir)}\n`).join("")],
     ["info/exclude", await own("info/exclude")],
     ["info/attributes", await own("info/attributes")],
     ["info/sparse-checkout", sparse?.toString("utf8")],
@@ -105,7 +105,7 @@ function shallowLines(text: string): string {
   return text
     .split("\n")
     .filter(isOid)
-    .map((it) => `${it}\n`)
+    .map((oid) => `${oid}\n`)
     .join("");
 }
 

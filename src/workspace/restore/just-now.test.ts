@@ -47,8 +47,8 @@ async function turn(first: Record<string, string>, agent: (project: RecordedProj
 
 describe("what somebody writes in the moment of an undo", () => {
   it("wins over the file that was to replace it", async () => {
-    const { project, back, at } = await turn({ a: "one\n" }, (it) =>
-      it.act({ do: "write", path: "a", text: "two\n" }),
+    const { project, back, at } = await turn({ a: "one\n" }, (agent) =>
+      agent.act({ do: "write", path: "a", text: "two\n" }),
     );
     justBefore(
       "renameSync",
@@ -61,8 +61,8 @@ describe("what somebody writes in the moment of an undo", () => {
   });
 
   it("is not removed with the file that was to go", async () => {
-    const { project, back, at } = await turn({}, (it) =>
-      it.act({ do: "write", path: "a", text: "two\n" }),
+    const { project, back, at } = await turn({}, (agent) =>
+      agent.act({ do: "write", path: "a", text: "two\n" }),
     );
     justBefore(
       "renameSync",
@@ -75,8 +75,8 @@ describe("what somebody writes in the moment of an undo", () => {
   });
 
   it("has its name, and not the file that was to be made", async () => {
-    const { project, back, at } = await turn({ a: "one\n" }, (it) =>
-      it.act({ do: "remove", path: "a" }),
+    const { project, back, at } = await turn({ a: "one\n" }, (agent) =>
+      agent.act({ do: "remove", path: "a" }),
     );
     justBefore(
       "linkSync",
@@ -89,8 +89,8 @@ describe("what somebody writes in the moment of an undo", () => {
   });
 
   it("keeps the other name of a file that cannot have its old one", async () => {
-    const { project, back, at } = await turn({ a: "a\nb\nc\nd\n" }, (it) =>
-      it.act({ do: "rename", path: "a", to: "b" }),
+    const { project, back, at } = await turn({ a: "a\nb\nc\nd\n" }, (agent) =>
+      agent.act({ do: "rename", path: "a", to: "b" }),
     );
     justBefore(
       "linkSync",
@@ -106,12 +106,12 @@ describe("what somebody writes in the moment of an undo", () => {
   it("has nothing written outside through a directory that has become a link", async () => {
     const { project, back, at } = await turn(
       { a: "one\n", "d/x": "one\n", "d/y": "1", "d/e/x": "one\n" },
-      (it) => {
-        it.act({ do: "write", path: "d/e/x", text: "two\n" });
-        it.act({ do: "write", path: "a", text: "two\n" });
-        it.act({ do: "write", path: "d/x", text: "two\n" });
-        it.act({ do: "remove", path: "d/y" });
-        it.act({ do: "write", path: "d/z", text: "two\n" });
+      (agent) => {
+        agent.act({ do: "write", path: "d/e/x", text: "two\n" });
+        agent.act({ do: "write", path: "a", text: "two\n" });
+        agent.act({ do: "write", path: "d/x", text: "two\n" });
+        agent.act({ do: "remove", path: "d/y" });
+        agent.act({ do: "write", path: "d/z", text: "two\n" });
       },
     );
     const outside = join(project.base, "outside");
@@ -136,8 +136,8 @@ describe("what somebody writes in the moment of an undo", () => {
   });
 
   it("has a file written whole into a directory that is moved meanwhile, and nothing else", async () => {
-    const { project, back, at } = await turn({ "d/x": "one\n" }, (it) =>
-      it.act({ do: "write", path: "d/x", text: "two\n" }),
+    const { project, back, at } = await turn({ "d/x": "one\n" }, (agent) =>
+      agent.act({ do: "write", path: "d/x", text: "two\n" }),
     );
     justBefore(
       "renameSync",
@@ -159,8 +159,8 @@ describe("what somebody writes in the moment of an undo", () => {
 describe("an undo", () => {
   it("leaves a file alone that is named like the files that it writes", async () => {
     const name = ".codex-chat-1-1-1-0.old";
-    const { project, back } = await turn({ a: "one\n", [name]: "mine\n" }, (it) =>
-      it.act({ do: "write", path: "a", text: "two\n" }),
+    const { project, back } = await turn({ a: "one\n", [name]: "mine\n" }, (agent) =>
+      agent.act({ do: "write", path: "a", text: "two\n" }),
     );
     await project.change(back);
     expect(project.tree()).toEqual({ a: "644 one\n", [name]: "644 mine\n" });
@@ -180,9 +180,9 @@ describe("an undo", () => {
   });
 
   it("leaves a repository alone that the agent made in a directory, and the directory", async () => {
-    const { project, back } = await turn({ a: "1" }, (it) => {
-      it.act({ do: "write", path: "sub/.git/config", text: "[core]\n" });
-      it.act({ do: "write", path: "sub/file", text: "2" });
+    const { project, back } = await turn({ a: "1" }, (agent) => {
+      agent.act({ do: "write", path: "sub/.git/config", text: "[core]\n" });
+      agent.act({ do: "write", path: "sub/file", text: "2" });
     });
     const { conflicts } = await project.change(back);
     expect(conflicts).toEqual([]);
@@ -190,8 +190,8 @@ describe("an undo", () => {
   });
 
   it("keeps a file where it is whose old name a directory has that cannot go", async () => {
-    const { project, back } = await turn({ a: "a\nb\nc\nd\n" }, (it) => {
-      it.act({ do: "rename", path: "a", to: "b" });
+    const { project, back } = await turn({ a: "a\nb\nc\nd\n" }, (agent) => {
+      agent.act({ do: "rename", path: "a", to: "b" });
     });
     project.act({ do: "write", path: "b", text: "a\nb\nc\nd\nmine\n" });
     project.act({ do: "write", path: "a/.git/HEAD", text: "ref: x\n" });
@@ -205,9 +205,9 @@ describe("an undo", () => {
   });
 
   it("takes permissions back that git does not record, and its redo brings them back", async () => {
-    const { project, back } = await turn({ a: "1\n", b: "2\n" }, (it) => {
-      it.act({ do: "chmod", path: "a", mode: 0o600 });
-      it.act({ do: "write", path: "b", text: "changed\n", mode: 0o640 });
+    const { project, back } = await turn({ a: "1\n", b: "2\n" }, (agent) => {
+      agent.act({ do: "chmod", path: "a", mode: 0o600 });
+      agent.act({ do: "write", path: "b", text: "changed\n", mode: 0o640 });
     });
     const changed = project.tree();
     const undone = await project.change(back);

@@ -49,7 +49,7 @@ export function changesOf(before: WatchSnapshot, after: WatchSnapshot): readonly
     .sort(
       (a, b) => orderOf(a) - orderOf(b) || depthOf(a) - depthOf(b) || (a.path < b.path ? -1 : 1),
     )
-    .map((it) => ({ ...it, path: nameOf(it.path) }));
+    .map((change) => ({ ...change, path: nameOf(change.path) }));
 }
 
 /** Paths that are still unreadable, and why. SECURITY: the agent chose these names. */
@@ -100,7 +100,7 @@ function latestOf(
   if (partTimes === undefined || was.inode !== inode) return undefined;
   const times = parts.map(({ kind, name }) => partTimes.get(`${kind} \0${name}`));
   // For a removed part only the time of its directory is known.
-  return times.every((it) => it !== undefined) ? Math.max(...times) : undefined;
+  return times.every((time) => time !== undefined) ? Math.max(...times) : undefined;
 }
 
 /** Whether nothing in the file is run, as in a package.json without scripts. */

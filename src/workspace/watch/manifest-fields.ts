@@ -147,9 +147,9 @@ export type PartChange = { readonly kind: string; readonly name: string };
 export function changedParts(before: Parts, after: Parts): readonly PartChange[] {
   const names = new Set([...before.keys(), ...after.keys()]);
   return [...names]
-    .filter((it) => before.get(it) !== after.get(it))
-    .map((it) => {
-      const [kind = "", name = ""] = it.split(" \0");
+    .filter((part) => before.get(part) !== after.get(part))
+    .map((part) => {
+      const [kind = "", name = ""] = part.split(" \0");
       return { kind, name };
     });
 }

@@ -22,10 +22,11 @@ const OWN = "you have asked for it to be watched";
  * Case is ignored: some tools (just) ignore it, and on some file systems all do.
  */
 export function pathMatcher(own: readonly string[]): PathMatcher {
-  const all = [...RULES, { patterns: own.filter((it) => !it.startsWith("!")), runs: OWN }].flatMap(
-    ({ patterns, runs }) => patterns.map((pattern) => ({ pattern, runs })),
-  );
-  const out = own.filter((it) => it.startsWith("!")).map((it) => it.slice(1));
+  const all = [
+    ...RULES,
+    { patterns: own.filter((pattern) => !pattern.startsWith("!")), runs: OWN },
+  ].flatMap(({ patterns, runs }) => patterns.map((pattern) => ({ pattern, runs })));
+  const out = own.filter((pattern) => pattern.startsWith("!")).map((pattern) => pattern.slice(1));
   const [files, dirs] = [new Patterns(), new Patterns()];
   for (const { pattern, runs } of all) {
     if (pattern.endsWith("/")) dirs.add(pattern.slice(0, -1), runs);
@@ -58,7 +59,9 @@ class Patterns {
     const name = nameOf(pattern).toLowerCase();
     if (name.includes("*")) {
       this.#globs.push({ regex, runs });
-      const names = [this.#anyGlob?.source, `^${bodyOf(name)}$`].filter((it) => it !== undefined);
+      const names = [this.#anyGlob?.source, `^${bodyOf(name)}$`].filter(
+        (source) => source !== undefined,
+      );
       this.#anyGlob = new RegExp(names.join("|"), "i");
     } else {
       const known = this.#exact.get(name) ?? [];
@@ -101,6 +104,6 @@ function bodyOf(pattern: string): string {
     .replace(/[.+?^${}()|[\]\\]/g, "\\$&")
     .replace(/(?:\*\*\/)+/g, "**/")
     .split("**/")
-    .map((it) => it.replace(/\*+/g, "[^/]*"))
+    .map((part) => part.replace(/\*+/g, "[^/]*"))
     .join("(?:.*/)?");
 }

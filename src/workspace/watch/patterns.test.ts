@@ -25,7 +25,9 @@ const PATTERNS = RULES.flatMap(({ patterns }) => patterns);
 describe("each pattern of the table", () => {
   it("exists once, and is a name or glob", () => {
     expect(new Set(PATTERNS).size).toBe(PATTERNS.length);
-    expect(PATTERNS.filter((it) => !/^\/?(?:[\w.*+-]+\/)*(?:[\w.*+-]+)?\/?$/.test(it))).toEqual([]);
+    expect(
+      PATTERNS.filter((pattern) => !/^\/?(?:[\w.*+-]+\/)*(?:[\w.*+-]+)?\/?$/.test(pattern)),
+    ).toEqual([]);
     expect(PATTERNS).not.toContain("");
   });
 
@@ -41,8 +43,8 @@ describe("each pattern of the table", () => {
   });
 
   it("for the top directory matches nothing below", () => {
-    const top = PATTERNS.filter((it) => it.startsWith("/"));
-    const found = top.filter((it) => runs(`src/${exampleOf(it)}`) !== undefined);
+    const top = PATTERNS.filter((pattern) => pattern.startsWith("/"));
+    const found = top.filter((pattern) => runs(`src/${exampleOf(pattern)}`) !== undefined);
     expect(found).toEqual([]);
   });
 });
@@ -127,7 +129,7 @@ describe("a file that the host runs", () => {
 
   it("is found from a directory above it", () => {
     const above = [".github", ".cargo", "sub/.hg", "gradle", "plugin", "plugin/a/b", ".vscode/x"];
-    expect(above.filter((it) => !matcher.leads(it))).toEqual([".vscode/x"]);
+    expect(above.filter((path) => !matcher.leads(path))).toEqual([".vscode/x"]);
     expect(["src", "docs", "src/plugin", ".github/x"].filter(matcher.leads)).toEqual([]);
   });
 });

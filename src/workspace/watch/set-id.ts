@@ -26,5 +26,5 @@ export async function findSetId(root: string, ms: number): Promise<readonly stri
   // find(1) also ends with 1 if a directory is unreadable or was just removed.
   if (found.exitCode !== 0 && found.exitCode !== 1) return undefined;
   const names = Buffer.from(found.stdout).toString("latin1").split("\0");
-  return names.filter((it) => it !== "").map((it) => it.replace(/^\.\//, ""));
+  return names.filter((name) => name !== "").map((name) => name.replace(/^\.\//, ""));
 }

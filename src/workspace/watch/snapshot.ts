@@ -167,7 +167,7 @@ class Walk {
 
   /** Watches the programs of a virtual environment. */
   #environment(path: string): void {
-    const at = this.#todo.findIndex((it) => it.path === joined(path, "bin"));
+    const at = this.#todo.findIndex((todo) => todo.path === joined(path, "bin"));
     const bin = this.#todo[at];
     if (bin !== undefined) this.#todo[at] = { ...bin, runs: bin.runs ?? ENVIRONMENT };
   }
@@ -313,7 +313,7 @@ class Walk {
     const named = resolve(dirname(link), target);
     const end = await realpath(bytesOf(link), "latin1").catch(() => resolved(named));
     const isInside = [named, end].every(
-      (it) => it === this.#root || it.startsWith(`${this.#root}${sep}`),
+      (path) => path === this.#root || path.startsWith(`${this.#root}${sep}`),
     );
     return isInside ? end.slice(this.#root.length + 1) : undefined;
   }
@@ -355,10 +355,10 @@ class Walk {
     }
   }
 
-  #set(path: string, todo: Pick<Todo, "arrivedAtMs">, { stats, ...it }: Found): void {
-    const changedAtMs = it.changedAtMs ?? Number(stats.ctimeMs);
+  #set(path: string, todo: Pick<Todo, "arrivedAtMs">, { stats, ...found }: Found): void {
+    const changedAtMs = found.changedAtMs ?? Number(stats.ctimeMs);
     this.watched.set(path, {
-      ...it,
+      ...found,
       inode: `${stats.dev} ${stats.ino}`,
       version: versionOf(stats),
       changedAtMs,

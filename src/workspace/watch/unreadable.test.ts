@@ -194,7 +194,7 @@ it("reports a directory whose path is too long to open", async () => {
     process.chdir(cwd);
   }
   const told = await project.look();
-  expect(told.map((it) => it.replaceAll(`${name}/`, ""))).toEqual([
+  expect(told.map((line) => line.replaceAll(`${name}/`, ""))).toEqual([
     `${name} cannot be looked at (ENAMETOOLONG)`,
   ]);
 });

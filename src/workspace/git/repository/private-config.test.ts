@@ -22,9 +22,9 @@ async function readBack(text: string): Promise<ReadonlyMap<string, string>> {
     stripFinalNewline: false,
   });
   return new Map(
-    stdout.split("\0").flatMap((it) => {
-      const end = it.indexOf("\n");
-      return end < 0 ? [] : [[it.slice(0, end), it.slice(end + 1)] as const];
+    stdout.split("\0").flatMap((entry) => {
+      const end = entry.indexOf("\n");
+      return end < 0 ? [] : [[entry.slice(0, end), entry.slice(end + 1)] as const];
     }),
   );
 }
@@ -81,7 +81,9 @@ describe("the git configuration inside", () => {
   });
 
   it("preserves values with any characters", async () => {
-    const text = fc.string({ unit: "grapheme", maxLength: 20 }).filter((it) => !it.includes("\0"));
+    const text = fc
+      .string({ unit: "grapheme", maxLength: 20 })
+      .filter((value) => !value.includes("\0"));
     await fc.assert(
       fc.asyncProperty(text, async (name) => {
         fc.pre(!name.includes("\r"));

@@ -100,7 +100,9 @@ describe("a repository", () => {
     expect(await inspect(third, [join(base, "second")])).toMatchObject({ ok: false });
     expect(await inspect(third, [join(base, "second"), join(base, "first/.git")])).toMatchObject({
       ok: true,
-      value: { objects: ["third", "second", "first"].map((it) => join(base, it, ".git/objects")) },
+      value: {
+        objects: ["third", "second", "first"].map((name) => join(base, name, ".git/objects")),
+      },
     });
   });
 

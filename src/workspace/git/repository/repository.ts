@@ -182,7 +182,7 @@ async function findObjects(
         const path = await realPathOf(named);
         // Git ignores an absent one.
         if (path === undefined || found.includes(path)) continue;
-        if (!readable.some((it) => isWithin(it, path)))
+        if (!readable.some((dir) => isWithin(dir, path)))
           return err(borrowed(dirname(path), join(dir, "info/alternates"), root));
         found.push(path);
         next.push(path);
@@ -233,10 +233,10 @@ async function findLinkedRef(gitDir: string, commonDir: string): Promise<Result<
 /** A link at any place where git looks for objects. */
 async function findLink(objects: string): Promise<string | undefined> {
   const top = (await entriesOf(objects)) ?? [];
-  const loose = top.map((it) => it.name).filter((name) => /^[0-9a-f]{2}$/i.test(name));
+  const loose = top.map((entry) => entry.name).filter((name) => /^[0-9a-f]{2}$/i.test(name));
   for (const name of ["", "pack", "info", ...loose]) {
     const entries = name === "" ? top : ((await entriesOf(join(objects, name))) ?? []);
-    const link = entries.find((it) => it.isSymbolicLink());
+    const link = entries.find((entry) => entry.isSymbolicLink());
     if (link !== undefined) return join(objects, name, link.name);
   }
   return undefined;
