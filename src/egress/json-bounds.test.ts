@@ -18,8 +18,8 @@ function shapeOfValue(value: unknown): { values: number; depth: number } {
   if (typeof value !== "object" || value === null) return { values: 0, depth: 0 };
   const inner = Object.values(value).map(shapeOfValue);
   return {
-    values: inner.reduce((sum, it) => sum + it.values, Math.max(1, inner.length)),
-    depth: 1 + Math.max(0, ...inner.map((it) => it.depth)),
+    values: inner.reduce((sum, shape) => sum + shape.values, Math.max(1, inner.length)),
+    depth: 1 + Math.max(0, ...inner.map((shape) => shape.depth)),
   };
 }
 

@@ -63,7 +63,7 @@ async function setUp(
 
 describe("a service of this machine", () => {
   it("is reached at its port inside, in any protocol, and is recorded", async () => {
-    const { ask, events, port } = await setUp((it) => [`127.0.0.1:${it}`]);
+    const { ask, events, port } = await setUp((port) => [`127.0.0.1:${port}`]);
     expect(await ask()).toBe("pong ping");
     await expect.poll(() => events.map(({ type }) => type)).toContain("network_done");
     expect(events).toContainEqual(
@@ -72,7 +72,7 @@ describe("a service of this machine", () => {
   });
 
   it("is no longer reached once its exact address is removed from the configuration, without asking", async () => {
-    const { ask, events, forbid, port } = await setUp((it) => [`127.0.0.1:${it}`]);
+    const { ask, events, forbid, port } = await setUp((port) => [`127.0.0.1:${port}`]);
     expect(await ask()).toBe("pong ping");
     forbid();
     expect(await ask()).not.toContain("pong");
@@ -86,8 +86,8 @@ describe("a service of this machine", () => {
   });
 
   it("is never the model, whose calls are counted", async () => {
-    const { ask } = await setUp((it) => [`127.0.0.1:${it}`], {
-      model: (it) => new URL(`http://127.0.0.1:${it}/v1`),
+    const { ask } = await setUp((port) => [`127.0.0.1:${port}`], {
+      model: (port) => new URL(`http://127.0.0.1:${port}/v1`),
     });
     expect(await ask()).not.toContain("pong");
   });
@@ -96,7 +96,7 @@ describe("a service of this machine", () => {
     "named as localhost is found at the address where it listens: %s",
     async (host) => {
       const target = { host: "localhost", isAddress: false };
-      const { ask, forbid } = await setUp((it) => [`localhost:${it}`], { target, host });
+      const { ask, forbid } = await setUp((port) => [`localhost:${port}`], { target, host });
       expect(await ask()).toBe("pong ping");
       forbid();
       expect(await ask()).not.toContain("pong");

@@ -167,9 +167,12 @@ describe("other hosts behind a company's proxy", () => {
       ...(options.password === undefined ? {} : { password: () => PASSWORD }),
     });
     const { password } = options;
-    const direct = AllowList.parse((options.direct ?? []).map((it) => `${it}:${site.port}`));
+    const direct = AllowList.parse((options.direct ?? []).map((host) => `${host}:${site.port}`));
     const egress = await setUpProxy({
-      allow: [`site.test:${site.port}`, ...(options.allow ?? []).map((it) => `${it}:${site.port}`)],
+      allow: [
+        `site.test:${site.port}`,
+        ...(options.allow ?? []).map((host) => `${host}:${site.port}`),
+      ],
       names: addresses === undefined ? {} : { "site.test": [addresses] },
       upstreamProxy: through(company.url, {
         ...(direct.ok ? { direct: direct.value } : {}),
@@ -251,9 +254,9 @@ describe("other hosts behind a company's proxy", () => {
   it("never get the proxy's password, and neither does anything inside", async () => {
     const { get, requests, told } = await setUpSite([PUBLIC], { password: PASSWORD });
     const answers = [await get(), await get("TRACE", "max-forwards: 0\r\n")];
-    expect(answers.map((it) => parseAnswer(it).status)).toEqual([200, 405]);
+    expect(answers.map((answer) => parseAnswer(answer).status)).toEqual([200, 405]);
     expect(told).toHaveLength(1);
-    const seen = JSON.stringify([answers, requests.map((it) => it.rawHeaders)]);
+    const seen = JSON.stringify([answers, requests.map((request) => request.rawHeaders)]);
     expect(seen).not.toMatch(/pass word|bWU6/);
   });
 

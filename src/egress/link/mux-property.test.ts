@@ -174,7 +174,12 @@ describe("Mux", () => {
           peer.sendEnd(n);
         }
         const outcome = () =>
-          peer.connections.map((it) => [it.read, it.received, it.isEnded, it.stream?.destroyed]);
+          peer.connections.map((connection) => [
+            connection.read,
+            connection.received,
+            connection.isEnded,
+            connection.stream?.destroyed,
+          ]);
         await expect
           .poll(outcome, { interval: 2, timeout: 20_000 })
           .toEqual(peer.connections.map(({ sent, written }) => [sent, written, true, true]));

@@ -60,7 +60,9 @@ describe("deltas of one text within a frame", () => {
       vi.advanceTimersByTime(1);
     }
     expect(passed).toHaveLength(11);
-    const texts = read(passed.join("")).map((it) => (typeof it === "string" ? "" : it.delta));
+    const texts = read(passed.join("")).map((event) =>
+      typeof event === "string" ? "" : event.delta,
+    );
     expect(texts.join("")).toBe("x".repeat(330));
   });
 
@@ -180,7 +182,10 @@ it("leaves no timer behind", () => {
 
 it("passes on the same text however the stream is cut, and whenever its parts arrive and it ends", () => {
   const event = fc.oneof(
-    { weight: 5, arbitrary: fc.string({ unit: "binary", maxLength: 4 }).map((it) => delta(it)) },
+    {
+      weight: 5,
+      arbitrary: fc.string({ unit: "binary", maxLength: 4 }).map((text) => delta(text)),
+    },
     fc
       .tuple(fc.string({ unit: "binary", maxLength: 4 }), fc.constantFrom("msg_2", "msg_3"))
       .map(([text, item_id]) => delta(text, { item_id })),

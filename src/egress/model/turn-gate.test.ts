@@ -77,9 +77,9 @@ describe("limits.tokens_per_turn", () => {
     });
     places[0]?.countTokens(5000);
     // Alone, a call that was let in continues; beside it, the other one does not.
-    expect(places.map((it) => it.checkTokens().ok)).toEqual([true, false]);
+    expect(places.map((place) => place.checkTokens().ok)).toEqual([true, false]);
     places[1]?.countTokens(1000);
-    expect(places.map((it) => it.checkTokens().ok)).toEqual([false, false]);
+    expect(places.map((place) => place.checkTokens().ok)).toEqual([false, false]);
   });
 
   it("refuses a call if others have spent the rest before its body is complete", async () => {

@@ -348,7 +348,7 @@ describe("a request that waits for the user", () => {
     for (const name of ["a", "b", "b", "c", "d", "e", "f"])
       await raw(link.proxyPort, `CONNECT ${name}.test:443 HTTP/1.1\r\n\r\n`);
     const told = String((await about()).body).match(/access to \S+ is refused: nobody allows it/g);
-    expect(told?.map((it) => it.split(" ")[2])).toEqual(
+    expect(told?.map((sentence) => sentence.split(" ")[2])).toEqual(
       ["b", "c", "d", "e", "f"].map((name) => `${name}.test:443`),
     );
   });

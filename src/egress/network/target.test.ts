@@ -180,7 +180,7 @@ describe("network.allow", () => {
         fc.oneof(
           fc.domain(),
           fc.ipV4(),
-          fc.ipV6().map((it) => `[${it}]`),
+          fc.ipV6().map((address) => `[${address}]`),
         ),
         fc.integer({ min: 1, max: 65_535 }),
         (host, port) => {

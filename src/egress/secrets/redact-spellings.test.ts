@@ -27,9 +27,9 @@ const hex = (code: number, digits = 2) => code.toString(16).padStart(digits, "0"
 const inJson = (text: string) => JSON.stringify(text).slice(1, -1);
 
 function base32(text: string): string {
-  const bits = [...Buffer.from(text)].map((it) => it.toString(2).padStart(8, "0")).join("");
+  const bits = [...Buffer.from(text)].map((byte) => byte.toString(2).padStart(8, "0")).join("");
   return (bits.match(/.{1,5}/g) ?? [])
-    .map((it) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[Number.parseInt(it.padEnd(5, "0"), 2)])
+    .map((digits) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[Number.parseInt(digits.padEnd(5, "0"), 2)])
     .join("");
 }
 const unicode = each((code) => `\\u00${hex(code)}`);
@@ -155,10 +155,10 @@ function event(item_id: string, delta: string): string {
 function textOf(stream: string, id: string): string {
   return stream
     .split("\n")
-    .filter((it) => it.startsWith("data:"))
-    .map((it) => JSON.parse(it.slice(5)) as { item_id: string; delta: string })
-    .filter((it) => it.item_id === id)
-    .map((it) => it.delta)
+    .filter((line) => line.startsWith("data:"))
+    .map((line) => JSON.parse(line.slice(5)) as { item_id: string; delta: string })
+    .filter((event) => event.item_id === id)
+    .map((event) => event.delta)
     .join("");
 }
 
