@@ -138,7 +138,7 @@ async function failedLook(path: string, cause: unknown): Promise<LookError> {
     return new LookError(path, `ls -ld ${quoteForShell(path)}`, cause);
   const closed = await closedDirectory(path);
   const owner = await lstat(closed).then(
-    (it) => it.uid,
+    (stats) => stats.uid,
     () => undefined,
   );
   // SECURITY: chmod is recommended for the user's own files only. Another user may have closed a file

@@ -37,7 +37,7 @@ function ownGid(): number {
  * SECURITY: both must be kept from the agent, since `$HOME` may be set to another directory.
  */
 export function ownHomes(env: Readonly<Record<string, string | undefined>>): readonly string[] {
-  const all = [env["HOME"], ownAccount()?.homedir].filter((it) => it?.startsWith("/") === true);
+  const all = [env["HOME"], ownAccount()?.homedir].filter((home) => home?.startsWith("/") === true);
   return [...new Set(all as string[])];
 }
 

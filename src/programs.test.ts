@@ -174,7 +174,7 @@ it("is the only module by which the host finds programs and gives them a PATH", 
   const names = await readdir(src, { recursive: true });
   const reads: string[] = [];
   const starts: string[] = [];
-  for (const name of names.filter((it) => /(?<!\.test)\.ts$/.test(it))) {
+  for (const name of names.filter((path) => /(?<!\.test)\.ts$/.test(path))) {
     const text = await readFile(join(src, name), "utf8");
     if (/\bPATH"\]|\.PATH\b/.test(text)) reads.push(name);
     const isStarter = /\b(?:execa|spawn)\(/.test(text);

@@ -103,7 +103,9 @@ describe("an audit log", () => {
       audit.record(command("later"));
       await audit.close();
       const lines = linesOf(path);
-      const kept = lines.filter((it) => it["event"] === kind.event && it["command"] !== "later");
+      const kept = lines.filter(
+        (line) => line["event"] === kind.event && line["command"] !== "later",
+      );
       expect(statSync(path).size).toBeLessThan(PER_MINUTE.bytes + 2000);
       expect(lines.slice(kept.length)).toEqual([
         expect.objectContaining({ event: "self_test" }),
@@ -134,7 +136,7 @@ describe("an audit log", () => {
     const names = readdirSync(join(path, ".."));
     expect(names.length).toBeGreaterThan(1);
     const all = names.flatMap((name) => linesOf(join(path, "..", name)));
-    expect(all.map((it) => it["command"]).sort()).toEqual(said.sort());
+    expect(all.map((line) => line["command"]).sort()).toEqual(said.sort());
     expect([...one.problems, ...two.problems]).toEqual([]);
   });
 
@@ -150,7 +152,7 @@ describe("an audit log", () => {
     const names = readdirSync(join(path, ".."));
     expect(names).toHaveLength(MAX_SET_ASIDE + 1);
     const all = names.flatMap((name) => linesOf(join(path, "..", name)));
-    expect(all.map((it) => it["command"]).sort()).toEqual(["10", "11", "7", "8", "9"]);
+    expect(all.map((line) => line["command"]).sort()).toEqual(["10", "11", "7", "8", "9"]);
   });
 
   it("does not follow a symbolic link at its path", async () => {
@@ -186,7 +188,7 @@ describe("an audit log", () => {
     rmSync(join(dir, "project"));
     audit.record(command("three"));
     await audit.close();
-    expect(linesOf(path).map((it) => it["command"])).toEqual(["one", "two", "three"]);
+    expect(linesOf(path).map((line) => line["command"])).toEqual(["one", "two", "three"]);
     expect(problems).toHaveLength(1);
   });
 
@@ -195,7 +197,7 @@ describe("an audit log", () => {
     for (let n = 0; n < 1500; n++) audit.record({ event: EVENTS[n % 8] ?? "", n } as never);
     await audit.close();
     const lines = linesOf(path);
-    expect(lines.filter((it) => it["event"] === "lost")).toEqual([
+    expect(lines.filter((line) => line["event"] === "lost")).toEqual([
       expect.objectContaining({ lines: 500 }),
     ]);
     expect(lines).toHaveLength(1001);
@@ -214,7 +216,7 @@ describe("an audit log", () => {
     await audit.close();
     audit.record(command("after"));
     await audit.close();
-    expect(linesOf(path).map((it) => it["command"])).toEqual(["before"]);
+    expect(linesOf(path).map((line) => line["command"])).toEqual(["before"]);
   });
 });
 

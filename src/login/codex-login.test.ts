@@ -14,7 +14,7 @@ it("logs in through the configured proxy, and through the environment's only if 
   const environment = async (proxy?: URL) => {
     await startLogin({ program, home: join(dir, "home"), env, method: "browser", proxy });
     const lines = (await readFile(join(dir, "env"), "utf8")).split("\n");
-    return lines.filter((it) => /proxy|SECRET|TZ/i.test(it)).sort();
+    return lines.filter((line) => /proxy|SECRET|TZ/i.test(line)).sort();
   };
   expect(await environment()).toEqual(["NO_PROXY=*", "TZ=UTC", "https_proxy=http://theirs.test"]);
   expect(await environment(new URL("http://me:pass@ours.test:3128"))).toEqual([

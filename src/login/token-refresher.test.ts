@@ -108,7 +108,9 @@ describe("a login", () => {
     const logins = await Promise.all(Array.from({ length: 40 }, (_, n) => keepers[n % 4]?.login()));
 
     expect(service.refreshes).toBe(1);
-    expect(logins.every((it) => it?.ok && it.value.accessToken === service.secrets[4])).toBe(true);
+    expect(
+      logins.every((login) => login?.ok && login.value.accessToken === service.secrets[4]),
+    ).toBe(true);
   });
 
   it("uses the token that another Neovim has renewed", async () => {

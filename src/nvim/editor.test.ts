@@ -86,7 +86,7 @@ describe("the editor's end", () => {
     await nextTick();
     collect();
     // The last one may still be in a register.
-    expect(answers.filter((it) => it.deref() !== undefined).length).toBeLessThanOrEqual(1);
+    expect(answers.filter((answer) => answer.deref() !== undefined).length).toBeLessThanOrEqual(1);
     editor.close();
   });
 

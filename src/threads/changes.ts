@@ -82,73 +82,74 @@ export class ThreadChanges {
     return next;
   }
 
-  async #run(task: Task, it: Named, newName: string): Promise<Outcome> {
-    if (task === "archive" && it.archived) return err(`“${it.name}” is archived already.`);
-    if (task === "unarchive" && !it.archived) return err(`“${it.name}” is not archived.`);
-    const refusal = await refusalOf(task === "check" ? "delete" : task, it);
+  async #run(task: Task, subject: Named, newName: string): Promise<Outcome> {
+    if (task === "archive" && subject.archived)
+      return err(`“${subject.name}” is archived already.`);
+    if (task === "unarchive" && !subject.archived) return err(`“${subject.name}” is not archived.`);
+    const refusal = await refusalOf(task === "check" ? "delete" : task, subject);
     if (refusal !== undefined) return err(refusal);
     switch (task) {
       case "check":
-        return ok({ name: it.name, message: "" });
+        return ok({ name: subject.name, message: "" });
       case "rename":
-        return this.#rename(it, newName);
+        return this.#rename(subject, newName);
       case "archive":
-        return this.#move(it, task, `${dirname(it.path)}/archive`);
+        return this.#move(subject, task, `${dirname(subject.path)}/archive`);
       case "unarchive":
-        return this.#move(it, task, dirname(dirname(it.path)));
+        return this.#move(subject, task, dirname(dirname(subject.path)));
       case "delete":
-        return this.#delete(it);
+        return this.#delete(subject);
     }
   }
 
   /** Of an open conversation the editor changes the text; only Codex is told here. */
-  async #rename(it: Named, newName: string): Promise<Outcome> {
+  async #rename(subject: Named, newName: string): Promise<Outcome> {
     const name = cleanName(newName);
     if (name === "") return err("a name needs at least one character that can be seen.");
-    if (it.open === undefined) {
-      const failure = await this.#alone(it, () => writeName(it, name));
+    if (subject.open === undefined) {
+      const failure = await this.#alone(subject, () => writeName(subject, name));
       if (failure !== undefined) return err(failure);
     }
-    await this.#tell(it, "rename", name);
+    await this.#tell(subject, "rename", name);
     return ok({ name, message: `the conversation is named “${name}”.` });
   }
 
-  async #move(it: Named, task: "archive" | "unarchive", to: string): Promise<Outcome> {
+  async #move(subject: Named, task: "archive" | "unarchive", to: string): Promise<Outcome> {
     // First, because closing the last conversation may end Codex in the project.
-    await this.#tell(it, task);
-    const failure = await this.#alone(it, async () => {
+    await this.#tell(subject, task);
+    const failure = await this.#alone(subject, async () => {
       try {
-        moveFile(it.path, to, it.stateDir);
+        moveFile(subject.path, to, subject.stateDir);
       } catch (cause) {
         throw new Error(`was not moved to ${shortPath(to)}: ${messageOf(cause, to)}`, { cause });
       }
-      bringPictures(it.path, to, it.stateDir);
+      bringPictures(subject.path, to, subject.stateDir);
     });
     if (failure !== undefined) return err(failure);
     const message =
       task === "archive"
-        ? `“${it.name}” is archived. \`:CodexChat threads archived\` lists it.`
-        : `“${it.name}” is among the others again.`;
-    return ok({ name: it.name, message });
+        ? `“${subject.name}” is archived. \`:CodexChat threads archived\` lists it.`
+        : `“${subject.name}” is among the others again.`;
+    return ok({ name: subject.name, message });
   }
 
-  async #delete(it: Named): Promise<Outcome> {
-    const { isTold, reason } = await this.#tell(it, "delete");
-    const failure = await this.#alone(it, async () => {
+  async #delete(subject: Named): Promise<Outcome> {
+    const { isTold, reason } = await this.#tell(subject, "delete");
+    const failure = await this.#alone(subject, async () => {
       try {
-        await removeFile(it.path, { trusted: it.stateDir });
+        await removeFile(subject.path, { trusted: subject.stateDir });
       } catch (cause) {
-        throw new Error(`was not deleted: ${messageOf(cause, it.path)}`, { cause });
+        throw new Error(`was not deleted: ${messageOf(cause, subject.path)}`, { cause });
       }
-      await removePictures(it.path, it.stateDir);
+      await removePictures(subject.path, subject.stateDir);
     });
     if (failure !== undefined) return err(failure);
     // Also after a refusal: Codex is asked again at its next start.
-    const later = isTold ? undefined : await noteForCodex(it);
+    const later = isTold ? undefined : await noteForCodex(subject);
     const note = reason?.replace(/\.$/, "") ?? later;
     return ok({
-      name: it.name,
-      message: `“${it.name}” is deleted${note === undefined ? "" : `; ${note}`}.`,
+      name: subject.name,
+      message: `“${subject.name}” is deleted${note === undefined ? "" : `; ${note}`}.`,
     });
   }
 
@@ -158,22 +159,22 @@ export class ThreadChanges {
   }
 
   /** Closes the conversation here and calls `run` with its lock held. Gives the reason where it did not. */
-  async #alone(it: Named, run: () => Promise<void>): Promise<string | undefined> {
-    if (!(await this.#ports.letGo(it.path)))
-      return `a turn has begun in “${it.name}”: nothing was done.`;
-    const taken = await takeLock(it.path, it.stateDir);
-    if (!taken.ok) return `“${it.name}” is left as it is: ${taken.error}.`;
+  async #alone(subject: Named, run: () => Promise<void>): Promise<string | undefined> {
+    if (!(await this.#ports.letGo(subject.path)))
+      return `a turn has begun in “${subject.name}”: nothing was done.`;
+    const taken = await takeLock(subject.path, subject.stateDir);
+    if (!taken.ok) return `“${subject.name}” is left as it is: ${taken.error}.`;
     try {
-      const there = kindOf(it);
-      if (there === "absent") return `${shortPath(it.path)} is gone.`;
+      const there = kindOf(subject);
+      if (there === "absent") return `${shortPath(subject.path)} is gone.`;
       await run();
       return undefined;
     } catch (cause) {
       const words = cause instanceof Error ? cause.message : String(cause);
-      return `“${it.name}” ${words}.`;
+      return `“${subject.name}” ${words}.`;
     } finally {
       await taken.value();
-      this.#ports.onChanged(it.path);
+      this.#ports.onChanged(subject.path);
     }
   }
 }
@@ -186,36 +187,39 @@ function named(subject: Subject): Named {
 }
 
 /** Why the file cannot be had, in a sentence; undefined where it can. */
-async function refusalOf(task: Exclude<Task, "check">, it: Named): Promise<string | undefined> {
-  const path = shortPath(it.path);
-  const isInText = task === "rename" && it.open !== undefined;
-  if (it.open?.isBusy === true && !isInText)
-    return `a turn is running in “${it.name}”. Wait for its end, or stop it with :CodexChat stop.`;
+async function refusalOf(
+  task: Exclude<Task, "check">,
+  subject: Named,
+): Promise<string | undefined> {
+  const path = shortPath(subject.path);
+  const isInText = task === "rename" && subject.open !== undefined;
+  if (subject.open?.isBusy === true && !isInText)
+    return `a turn is running in “${subject.name}”. Wait for its end, or stop it with :CodexChat stop.`;
   if (!isInText) {
-    const kind = kindOf(it);
-    if (kind === "absent" && it.open !== undefined)
+    const kind = kindOf(subject);
+    if (kind === "absent" && subject.open !== undefined)
       return `nothing of this conversation is saved yet: there is nothing to ${task}.`;
     if (kind === "absent") return `${path} is gone: there is nothing to ${task}.`;
     if (kind === "strange") return `${path} is not a plain file any more.`;
-    if (kind !== "file") return `“${it.name}” is left as it is: ${kind.problem}.`;
+    if (kind !== "file") return `“${subject.name}” is left as it is: ${kind.problem}.`;
   }
-  const lock = lockPath(it.path, it.stateDir);
+  const lock = lockPath(subject.path, subject.stateDir);
   if ((await holderOf(lock)) === "other")
-    return `“${it.name}” is open in another Neovim, which writes it; ${task} it there.`;
+    return `“${subject.name}” is open in another Neovim, which writes it; ${task} it there.`;
   return undefined;
 }
 
 /** What stands at the path, without following a link on the way to it. */
-function kindOf(it: Subject): "file" | "absent" | "strange" | { readonly problem: string } {
+function kindOf(subject: Subject): "file" | "absent" | "strange" | { readonly problem: string } {
   try {
-    const fd = openPlace(dirname(it.path), { trusted: it.stateDir });
+    const fd = openPlace(dirname(subject.path), { trusted: subject.stateDir });
     try {
-      return lstatSync(inPlace(fd, basename(it.path))).isFile() ? "file" : "strange";
+      return lstatSync(inPlace(fd, basename(subject.path))).isFile() ? "file" : "strange";
     } finally {
       closeSync(fd);
     }
   } catch (cause) {
-    return codeOf(cause) === "ENOENT" ? "absent" : { problem: messageOf(cause, it.path) };
+    return codeOf(cause) === "ENOENT" ? "absent" : { problem: messageOf(cause, subject.path) };
   }
 }
 
@@ -242,8 +246,8 @@ async function takeLock(
 }
 
 /** Puts the name into the front matter; all other bytes, and the file's age, stay as they are. */
-async function writeName(it: Named, name: string): Promise<void> {
-  const { path, stateDir } = it;
+async function writeName(subject: Named, name: string): Promise<void> {
+  const { path, stateDir } = subject;
   try {
     const { bytes, atimeNs, mtimeNs } = readWhole(path, stateDir);
     const front = bodyStart(bytes.toString("latin1")) || bomOf(bytes);

@@ -49,7 +49,7 @@ async function listed(
   for (;;) {
     const page = await pages.next();
     if (page.done === true)
-      return { threads, labels: threads.map((it) => it.label), problems: page.value };
+      return { threads, labels: threads.map((thread) => thread.label), problems: page.value };
     threads.push(...page.value);
   }
 }

@@ -86,7 +86,7 @@ export class ThreadList {
     const places = placesOf(where);
     const all = [...places, ...places.map(archiveOf)];
     const listing = await listFiles(all, where.stateDir, pace);
-    if (where.all || !places.some((it) => it.isShared === true)) return listing;
+    if (where.all || !places.some((place) => place.isShared === true)) return listing;
     // Only the front matter tells which of them are this project's.
     const files: ListedFile[] = [];
     for await (const some of this.#own(listing.files, where, pace, signal))

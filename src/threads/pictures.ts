@@ -40,7 +40,9 @@ export async function removePictures(path: string, stateDir: string): Promise<vo
   for (const place of places)
     if (namesIn(place, stateDir).some((name) => name.startsWith(fork))) return;
   for (const place of places)
-    for (const name of namesIn(`${place}/images`, stateDir).filter((it) => isPictureOf(path, it)))
+    for (const name of namesIn(`${place}/images`, stateDir).filter((picture) =>
+      isPictureOf(path, picture),
+    ))
       await removeFile(`${place}/images/${name}`, { trusted: stateDir }).catch(() => undefined);
 }
 
