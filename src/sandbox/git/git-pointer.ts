@@ -1,8 +1,8 @@
 import { dirname, join, relative, resolve } from "node:path";
 import { isGitDir, mayBeGitDir } from "../../git-layout.ts";
-import { followLinks } from "../../links.ts";
 import { lookOutside, readSmallFile, realPathOf, statsAt } from "../../look.ts";
 import { isWithin } from "../../paths.ts";
+import { followLinks } from "../links.ts";
 import type { BindMount } from "../mount.ts";
 
 /** A pointer file holds one path; a larger file is not one. */

@@ -1,7 +1,7 @@
 import { dirname, join, relative, resolve, sep } from "node:path";
-import { followLinks, linkedFrom } from "../../links.ts";
 import { lookOutside, realPathOf, statsAt } from "../../look.ts";
 import { err, ok, type Result } from "../../result.ts";
+import { followLinks, linkedFrom } from "../links.ts";
 import { commandWords, filesOfCommand, projectFile } from "./git-commands.ts";
 import { gitDirsAt, type RepositoryAt, repositoryAt } from "./git-pointer.ts";
 import {

@@ -1,11 +1,11 @@
 /** Files that the host runs because a protected file names them or is a link to them. */
 
 import { basename, dirname, join } from "node:path";
-import { linkedFrom } from "../../links.ts";
 import { readSmallFile, realPathOf, statsAt } from "../../look.ts";
 import { contains } from "../../paths.ts";
 import { filesNamedBy } from "../git/index.ts";
 import type { PathKind, ProtectedPath } from "../guard/index.ts";
+import { linkedFrom } from "../links.ts";
 
 const START_UP = [".envrc", ".nvim.lua", ".exrc", ".nvimrc"] as const;
 const MAX_START_UP_BYTES = 64 * 1024;

@@ -1,6 +1,6 @@
-import { walkPath } from "../../links.ts";
 import { realPathOf } from "../../look.ts";
 import { isWithin } from "../../paths.ts";
+import { walkPath } from "../links.ts";
 
 /**
  * Whether the agent could have written the file at this path, or decides where the path leads:

@@ -1,6 +1,6 @@
 import { readlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { entriesOf, lookOutside, present, statsAt } from "./look.ts";
+import { entriesOf, lookOutside, present, statsAt } from "../look.ts";
 
 /** As many links in one path as Linux follows; more are a loop. */
 const MAX_LINKS = 40;
