@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { parseJson } from "../parse-json.ts";
 
 /**
  * SECURITY: zod makes an issue of some hundred bytes for every wrong element of a list; four million
@@ -33,14 +34,6 @@ export function parseMessage(line: string): Message | undefined {
     ...(method === undefined ? {} : { method }),
     error: { code: 0, message: "the message is larger than any should be" },
   };
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Checks a value level by level, because it may be too deep for recursion. */

@@ -1,6 +1,7 @@
 import type { Duplex, Readable, Writable } from "node:stream";
 import * as z from "zod";
 import type { Log } from "../log.ts";
+import { parseJson } from "../parse-json.ts";
 import { err, ok, type Result } from "../result.ts";
 import { eventSink } from "./event-sink.ts";
 import type { EgressError, EgressEvent } from "./events.ts";
@@ -263,9 +264,5 @@ async function attach(
 }
 
 function parseHello(payload: Buffer): z.infer<typeof Hello> | undefined {
-  try {
-    return Hello.safeParse(JSON.parse(payload.toString("utf8"))).data;
-  } catch {
-    return undefined;
-  }
+  return Hello.safeParse(parseJson(payload.toString("utf8"))).data;
 }

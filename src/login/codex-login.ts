@@ -3,6 +3,7 @@ import { chmod, mkdir, rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { execa } from "execa";
 import * as z from "zod";
+import { parseJson } from "../parse-json.ts";
 import { err, ok, type Result } from "../result.ts";
 import { authPath } from "./auth-file.ts";
 import type { LoginError } from "./error.ts";
@@ -250,7 +251,7 @@ class CodexProcess {
   }
 
   #take(line: string): void {
-    const message = parse(line);
+    const message = Message.safeParse(parseJson(line)).data;
     if (message?.id !== undefined) {
       this.#waiting.get(message.id)?.(message);
       this.#waiting.delete(message.id);
@@ -260,13 +261,5 @@ class CodexProcess {
       if (completed.data?.success === true) this.end("it is done", ok());
       else this.end(why);
     }
-  }
-}
-
-function parse(line: string): z.infer<typeof Message> | undefined {
-  try {
-    return Message.safeParse(JSON.parse(line)).data;
-  } catch {
-    return undefined;
   }
 }

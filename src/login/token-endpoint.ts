@@ -2,6 +2,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { type Agent, request as httpsRequest } from "node:https";
 import * as z from "zod";
 import { isLoopback } from "../loopback.ts";
+import { parseJson } from "../parse-json.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Login, NewTokens } from "./auth-file.ts";
 
@@ -110,12 +111,4 @@ function parseAnswer(status: number, text: string): Result<NewTokens, RefreshErr
     refreshToken: refresh_token ?? undefined,
     idToken: id_token ?? undefined,
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

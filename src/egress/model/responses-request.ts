@@ -1,3 +1,4 @@
+import { parseJson } from "../../parse-json.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { type Fields, isFields, isWithin } from "../json-bounds.ts";
 import {
@@ -38,7 +39,7 @@ export function checkResponsesRequest(
 ): Result<Buffer, string> {
   if (!isWithin(body, BOUNDS))
     return err(refusal("it has too many values, or nests them too deeply"));
-  const parsed = parse(body);
+  const parsed = parseJson(body.toString("utf8"));
   if (!isFields(parsed)) return err(refusal("its body is not a JSON object"));
   const { stream, store, model, tools, input } = parsed;
   if (stream !== true) return err(refusal("it does not ask for a stream of events"));
@@ -60,14 +61,6 @@ function wrongFields(request: Fields): string | undefined {
     if (!isAllowed(value)) return `it has ${quote(key)} with ${shown(value)}`;
   }
   return Object.hasOwn(request, "model") ? undefined : "it names no model";
-}
-
-function parse(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString("utf8"));
-  } catch {
-    return undefined;
-  }
 }
 
 /** Returns what is wrong with a list of tools, if anything. Namespaces may not be nested. */

@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import * as z from "zod";
+import { parseJson } from "../../parse-json.ts";
 
 /** How many lines of a failed build are kept for its message. */
 const KEPT_LINES = 20;
@@ -43,7 +44,7 @@ export async function followBuild(
   try {
     for await (const line of lines(stream)) {
       signal?.throwIfAborted();
-      const message = BuildMessage.safeParse(json(line));
+      const message = BuildMessage.safeParse(parseJson(line));
       if (!message.success) continue;
       const { stream: output, status, id } = message.data;
       if (output !== undefined) say(output);
@@ -77,12 +78,4 @@ async function* lines(stream: AsyncIterable<string | Buffer>): AsyncGenerator<st
     yield* complete;
   }
   if (rest !== "") yield rest;
-}
-
-function json(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { writePrivate } from "../../atomic-write.ts";
 import { quoteForShell } from "../../look.ts";
+import { parseJson } from "../../parse-json.ts";
 import { type ExistingContainer, LABELS } from "../container/index.ts";
 import { ownDirectory, readOwnFile } from "../private-file.ts";
 import { StateFault } from "../state-fault.ts";
@@ -73,7 +74,7 @@ export async function dropRecord(place: RecordPlace): Promise<void> {
 async function read(place: RecordPlace): Promise<z.infer<typeof Record> | undefined> {
   const text = await readOwnFile(pathOf(place));
   if (text === undefined) return undefined;
-  const record = Record.safeParse(jsonOf(text));
+  const record = Record.safeParse(parseJson(text));
   // Records are written atomically, so this program has not left it like this.
   if (!record.success) throw notTrusted(pathOf(place), "is not a record of a container");
   return record.data;
@@ -81,14 +82,6 @@ async function read(place: RecordPlace): Promise<z.infer<typeof Record> | undefi
 
 async function write(place: RecordPlace, record: z.infer<typeof Record>): Promise<void> {
   await writePrivate(pathOf(place), `${JSON.stringify(record)}\n`);
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function notTrusted(path: string, what: string): StateFault {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
-import { parseJson } from "../parse-json.ts";
+import { parseJson } from "../../parse-json.ts";
 import type { StoredCheckpoint } from "./fast-import.ts";
 import type { Scan, ScannedFile } from "./scanned.ts";
 import { type FileKind, Manifest, Missed } from "./tree.ts";

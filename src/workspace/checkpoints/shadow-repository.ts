@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type GitError, type GitRun, runGit } from "../../git.ts";
+import { parseJson } from "../../parse-json.ts";
 import { ok, type Result } from "../../result.ts";
 import { parentOf, shownPath } from "../byte-path.ts";
-import { parseJson } from "../parse-json.ts";
 import {
   EMPTY_MANIFEST,
   type FileKind,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { writePrivate } from "../../atomic-write.ts";
 import { codeOf } from "../../error-code.ts";
-import { parseJson } from "../parse-json.ts";
+import { parseJson } from "../../parse-json.ts";
 import type { Plan } from "./change.ts";
 
 const TreeFile = z.object({ kind: z.enum(["100644", "100755", "120000"]), oid: z.string() });
