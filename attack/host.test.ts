@@ -10,11 +10,11 @@ import { lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:
 import { join } from "node:path";
 import { writeAtomically } from "../src/atomic-write.ts";
 import { lockFile } from "../src/chat/file/file-lock.ts";
+import { isAlive, ownOwner } from "../src/process/process-identity.ts";
 import { removeContainer } from "../src/sandbox/container/container.ts";
 import { LABELS } from "../src/sandbox/container/labels.ts";
 import { gitPointerMounts } from "../src/sandbox/git/git-pointer.ts";
 import { gitTrustedPaths } from "../src/sandbox/git/trusted-paths.ts";
-import { isAlive, ownOwner } from "../src/sandbox/locks/process-identity.ts";
 import { inspectProject } from "../src/sandbox/mounts/project-mounts.ts";
 import { sweep } from "../src/sandbox/ownership/sweep.ts";
 import { plantPartialClone } from "../test/support/hostile-git.ts";

@@ -15,16 +15,28 @@ import { basename, dirname, join, normalize, relative } from "node:path";
 /** The parts that each part may import; files directly in `src/` are open to all. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   audit: [],
-  chat: ["codex"],
+  chat: ["codex", "process"],
   codex: [],
   egress: [],
   login: [],
   nvim: [],
   offline: [],
-  sandbox: [],
-  session: ["audit", "chat", "codex", "egress", "login", "nvim", "sandbox", "threads", "workspace"],
+  process: [],
+  sandbox: ["process"],
+  session: [
+    "audit",
+    "chat",
+    "codex",
+    "egress",
+    "login",
+    "nvim",
+    "process",
+    "sandbox",
+    "threads",
+    "workspace",
+  ],
   threads: ["chat"],
-  workspace: [],
+  workspace: ["process"],
 };
 
 /** What `src/main.ts` starts: the host and its modes, and nothing of what they are made of. */

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type Docker from "dockerode";
 import * as z from "zod";
+import type { Owner } from "../process/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import {
   type AttachedOutput,
@@ -13,7 +14,7 @@ import { type ContainerSpec, containerOptions } from "./container-spec.ts";
 import { type Engine, startProcess } from "./engine/index.ts";
 import { containerFailure, type SandboxError } from "./error.ts";
 import { areStillMounted, type GuardedFile } from "./guard/index.ts";
-import { dropLease, liveLeases, type Owner } from "./locks/index.ts";
+import { dropLease, liveLeases } from "./locks/index.ts";
 import type { ProjectMounts } from "./mounts/index.ts";
 import { beginRecord, isRecorded, type RecordPlace } from "./ownership/index.ts";
 import { StateFault } from "./state-fault.ts";

@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join, relative } from "node:path";
 import { LookError } from "../look.ts";
 import { ownUid } from "../own-user.ts";
 import { contains, resolved } from "../paths.ts";
+import { type Owner, ownerLabel } from "../process/index.ts";
 import { err, ok, type Result } from "../result.ts";
 import { type Cache, type CacheOptions, planCaches } from "./caches/index.ts";
 import { containerName, LABELS, projectHash } from "./container/index.ts";
@@ -27,7 +28,6 @@ import {
 } from "./guard/index.ts";
 import type { SandboxImage } from "./image/index.ts";
 import type { ContainerPlan } from "./join-or-start.ts";
-import { type Owner, ownerLabel } from "./locks/index.ts";
 import type { BindMount } from "./mount.ts";
 import {
   failedLookRefusal,

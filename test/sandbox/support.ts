@@ -7,12 +7,12 @@ import { text } from "node:stream/consumers";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
 import { imageOptions as optionsFrom } from "../../scripts/test/image.ts";
+import { type Owner, ownOwner, parseStat } from "../../src/process/process-identity.ts";
 import type { Result } from "../../src/result.ts";
 import { type Engine, findEngine } from "../../src/sandbox/engine/engine.ts";
 import type { SandboxError } from "../../src/sandbox/error.ts";
 import { ensureImage, type ImageOptions } from "../../src/sandbox/image/image.ts";
 import type { SandboxImage } from "../../src/sandbox/image/image-build.ts";
-import { type Owner, ownOwner, parseStat } from "../../src/sandbox/locks/process-identity.ts";
 import { openSandbox, type Sandbox } from "../../src/sandbox/sandbox.ts";
 import type { SandboxOptions } from "../../src/sandbox/sandbox-plan.ts";
 

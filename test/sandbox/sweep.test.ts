@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { chmod, chown, mkdir, readdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ownOwner } from "../../src/sandbox/locks/process-identity.ts";
+import { ownOwner } from "../../src/process/process-identity.ts";
 import { sweep } from "../../src/sandbox/ownership/sweep.ts";
 import { openSandbox } from "../../src/sandbox/sandbox.ts";
 import { kill, startHost } from "./other-host.ts";

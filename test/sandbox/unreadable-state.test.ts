@@ -1,8 +1,8 @@
 import type * as fs from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { isAlive, ownOwner } from "../../src/process/process-identity.ts";
 import { liveLeases, writeLease } from "../../src/sandbox/locks/lease.ts";
-import { isAlive, ownOwner } from "../../src/sandbox/locks/process-identity.ts";
 import { removeSandbox } from "../../src/sandbox/ownership/container-lookup.ts";
 import { beginRecord, isRecorded } from "../../src/sandbox/ownership/container-record.ts";
 import { sweep } from "../../src/sandbox/ownership/sweep.ts";

@@ -7,6 +7,7 @@ import * as z from "zod";
 import { writePrivate } from "../../atomic-write.ts";
 import { ownUid } from "../../own-user.ts";
 import { resolved } from "../../paths.ts";
+import { isSameMachine, ownOwner } from "../../process/index.ts";
 import { childEnv, program } from "../../programs.ts";
 import { tarStream } from "../../tar.ts";
 import {
@@ -18,8 +19,6 @@ import {
 } from "../container/index.ts";
 import type { Engine } from "../engine/index.ts";
 import { engineFault } from "../error.ts";
-
-import { isSameMachine, ownOwner } from "../locks/index.ts";
 import type { SandboxPlace } from "../ownership/index.ts";
 import type { Cache } from "./caches.ts";
 

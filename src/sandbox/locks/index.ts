@@ -1,5 +1,5 @@
 /**
- * Locks and leases between processes of this machine, and who holds them.
+ * Locks and leases between processes of this machine.
  *
  * It must not know what they stand for.
  */
@@ -11,11 +11,3 @@ export {
   takeLock,
   tryLock,
 } from "./machine-lock.ts";
-export {
-  isSameMachine,
-  liveness,
-  type Owner,
-  ownerLabel,
-  ownOwner,
-  parseOwner,
-} from "./process-identity.ts";

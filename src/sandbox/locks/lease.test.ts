@@ -4,8 +4,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { type Owner, ownerKey, ownOwner, parseStat } from "../../process/process-identity.ts";
 import { dropLease, leaseDir, liveLeases, writeLease } from "./lease.ts";
-import { type Owner, ownerKey, ownOwner, parseStat } from "./process-identity.ts";
 
 const lease = { container: "codex-chat-app-1", engine: "e1" };
 

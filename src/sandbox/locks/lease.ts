@@ -2,8 +2,8 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { writePrivate } from "../../atomic-write.ts";
+import { isAlive, liveness, type Owner, ownerKey, parseOwner } from "../../process/index.ts";
 import { StateFault } from "../state-fault.ts";
-import { isAlive, liveness, type Owner, ownerKey, parseOwner } from "./process-identity.ts";
 
 /** A lease: the container and engine that its owner uses. */
 const Lease = z.object({

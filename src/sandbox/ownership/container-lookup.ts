@@ -1,4 +1,5 @@
 import { resolved } from "../../paths.ts";
+import type { Owner } from "../../process/index.ts";
 import {
   containerName,
   findContainer,
@@ -7,7 +8,7 @@ import {
   removeContainer,
 } from "../container/index.ts";
 import type { Engine } from "../engine/index.ts";
-import { liveLeases, type Owner } from "../locks/index.ts";
+import { liveLeases } from "../locks/index.ts";
 import { isRecorded } from "./container-record.ts";
 
 /** A project and its state directory. */

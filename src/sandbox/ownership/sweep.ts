@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { ownUid } from "../../own-user.ts";
+import { liveness, parseOwner } from "../../process/index.ts";
 import {
   containerLock,
   type ExistingContainer,
@@ -7,7 +8,7 @@ import {
   removeContainer,
 } from "../container/index.ts";
 import type { Engine } from "../engine/index.ts";
-import { liveLeases, liveness, parseOwner, tryLock } from "../locks/index.ts";
+import { liveLeases, tryLock } from "../locks/index.ts";
 import { StateFault } from "../state-fault.ts";
 import { dropRecord, isRecorded, type RecordPlace } from "./container-record.ts";
 

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { ContainerCreateOptions } from "dockerode";
 import { ownUid } from "../../own-user.ts";
+import { ownerLabel, ownOwner } from "../../process/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import {
   attachOutput,
@@ -13,7 +14,6 @@ import {
 import { containerOptions, containerUser, defaultLimits, type Limits } from "../container-spec.ts";
 import type { Engine } from "../engine/index.ts";
 import { containerFailure, type SandboxError } from "../error.ts";
-import { ownerLabel, ownOwner } from "../locks/index.ts";
 import type { BindMount } from "../mount.ts";
 import { beginRecord, dropRecord } from "../ownership/index.ts";
 import type { LimitOutcome } from "./probe.ts";

@@ -1,5 +1,6 @@
 import { relative, resolve } from "node:path";
 import { type ActionParams, actions } from "../../nvim/index.ts";
+import { ownOwner } from "../../process/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import {
   cachesOf,
@@ -18,7 +19,6 @@ import {
   removeReplaced,
 } from "../../sandbox/image/index.ts";
 import { describeContainer } from "../../sandbox/index.ts";
-import { ownOwner } from "../../sandbox/locks/index.ts";
 import {
   otherHosts,
   removeSandbox,

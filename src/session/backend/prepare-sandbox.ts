@@ -1,6 +1,6 @@
+import { ownOwner } from "../../process/index.ts";
 import { ok, type Result } from "../../result.ts";
 import { allowedEnv, openSandbox, type Sandbox } from "../../sandbox/index.ts";
-import { ownOwner } from "../../sandbox/locks/index.ts";
 import type { Failure } from "../failure.ts";
 import { GVISOR } from "../gvisor.ts";
 import { type PreparedGit, prepareGit } from "../hooks/index.ts";

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { message, reply, silence } from "../../../src/offline/reply.ts";
+import { ownOwner } from "../../../src/process/process-identity.ts";
 import { LABELS } from "../../../src/sandbox/container/labels.ts";
-import { ownOwner } from "../../../src/sandbox/locks/process-identity.ts";
 import { neovims } from "../../support/neovim.ts";
 import { type Conversation, SLOW, share, WAIT } from "../support.ts";
 

@@ -19,10 +19,10 @@ export type Liveness = "alive" | "dead" | "unknown";
 
 /** The identity of this process. */
 export async function ownOwner(): Promise<Owner> {
-  const stat = await readStat(process.pid);
-  if (stat === undefined || stat === "unknown")
+  const startTime = await startTimeOf(process.pid);
+  if (startTime === undefined)
     throw new Error("/proc is not mounted: the own start time is unknown");
-  return { pid: process.pid, startTime: stat.startTime, scope: await ownScope() };
+  return { pid: process.pid, startTime, scope: await ownScope() };
 }
 
 /** Whether an owner is still running; a zombie is not. */
@@ -43,6 +43,25 @@ export async function isAlive(pid: number, startTime: string): Promise<boolean> 
   const stat = await readStat(pid);
   if (stat === "unknown") return true;
   return stat !== undefined && stat.startTime === startTime && !/^[ZXx]$/.test(stat.state);
+}
+
+/**
+ * When a process started, in clock ticks since boot; undefined if there is none, or if it cannot be
+ * looked at.
+ */
+async function startTimeOf(pid: number): Promise<string | undefined> {
+  const stat = await readStat(pid);
+  return stat === "unknown" ? undefined : stat?.startTime;
+}
+
+/** The boot's id: a pid and its start time mean nothing in another boot. Rejects without /proc. */
+async function bootId(): Promise<string> {
+  return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+}
+
+/** The namespace of this process's pid, as in `pid:[4026531836]`. Rejects without /proc. */
+function pidNamespace(): Promise<string> {
+  return readlink("/proc/self/ns/pid");
 }
 
 /** Writes `pid-startTime`, the name of an owner's lease file. */
@@ -84,8 +103,7 @@ async function readStat(
 }
 
 async function ownScope(): Promise<string> {
-  const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
-  return `${boot}/${await readlink("/proc/self/ns/pid")}/${await ownMachine()}`;
+  return `${await bootId()}/${await pidNamespace()}/${await ownMachine()}`;
 }
 
 /** A hash: the machine's id must not leave it (man machine-id), and many can read labels. */
