@@ -4,6 +4,7 @@
  * It must not know what a process holds: locks, leases and journals are written by others.
  */
 export {
+  bootId,
   isAlive,
   isSameMachine,
   liveness,
@@ -12,4 +13,6 @@ export {
   ownerLabel,
   ownOwner,
   parseOwner,
+  pidNamespace,
+  startTimeOf,
 } from "./process-identity.ts";

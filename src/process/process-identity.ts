@@ -49,18 +49,18 @@ export async function isAlive(pid: number, startTime: string): Promise<boolean> 
  * When a process started, in clock ticks since boot; undefined if there is none, or if it cannot be
  * looked at.
  */
-async function startTimeOf(pid: number): Promise<string | undefined> {
+export async function startTimeOf(pid: number): Promise<string | undefined> {
   const stat = await readStat(pid);
   return stat === "unknown" ? undefined : stat?.startTime;
 }
 
 /** The boot's id: a pid and its start time mean nothing in another boot. Rejects without /proc. */
-async function bootId(): Promise<string> {
+export async function bootId(): Promise<string> {
   return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
 }
 
 /** The namespace of this process's pid, as in `pid:[4026531836]`. Rejects without /proc. */
-function pidNamespace(): Promise<string> {
+export function pidNamespace(): Promise<string> {
   return readlink("/proc/self/ns/pid");
 }
 

@@ -1,7 +1,10 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { startTimeOf } from "../../process/process-identity.ts";
 import { lockFile } from "./file-lock.ts";
 
 /** A file in a directory of its own. */
@@ -42,6 +45,22 @@ describe("lockFile", () => {
     const file = await newFile();
     await lockOf(file, { startTime: "1" });
     expect((await lockFile(file)).ok).toBe(true);
+  });
+
+  it("takes over from a process that has ended before its parent asks about it", async () => {
+    const file = await newFile();
+    // The shell becomes a program that never waits for its child.
+    const parent = spawn("sh", ["-c", "sleep 600 & echo $!; exec sleep 600"]);
+    onTestFinished(() => void parent.kill("SIGKILL"));
+    const [line] = (await once(parent.stdout, "data")) as [Buffer];
+    const pid = Number(String(line));
+    const startTime = await startTimeOf(pid);
+    await lockOf(file, { pid, startTime });
+    expect((await lockFile(file)).ok).toBe(false);
+    await expect.poll(() => readFile(`/proc/${parent.pid}/comm`, "utf8")).toBe("sleep\n");
+    process.kill(pid, "SIGKILL");
+    await expect.poll(async () => (await lockFile(file)).ok).toBe(true);
+    expect(await startTimeOf(pid)).toBe(startTime);
   });
 
   it("tells what was running when the previous process died", async () => {

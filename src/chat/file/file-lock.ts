@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { link, lstat, open, readFile, rename, unlink } from "node:fs/promises";
+import { link, lstat, open, rename, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { codeOf } from "../../error-code.ts";
 import { resolvedOrSame } from "../../paths.ts";
+import { bootId, isAlive, startTimeOf } from "../../process/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 
 /** Why a conversation's file could not be taken for writing. */
@@ -237,27 +238,16 @@ function parseHolder(text: string): Holder | undefined {
 }
 
 async function ownHolder(): Promise<Holder> {
-  const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "");
   const startTime = (await startTimeOf(process.pid)) ?? "";
-  return { pid: process.pid, startTime, boot: boot.trim(), host: hostname() };
+  const boot = await bootId().catch(() => "");
+  return { pid: process.pid, startTime, boot, host: hostname() };
 }
 
 /** Whether the process may still run; that of another machine (a shared home) cannot be judged. */
 async function mayLive(holder: Holder, self: Holder): Promise<boolean> {
   if (holder.host !== self.host) return true;
   if (holder.boot !== self.boot) return false;
-  return (await startTimeOf(holder.pid)) === holder.startTime;
-}
-
-/** When a process began, in clock ticks since boot (field 22 of proc's stat); none if it is gone. */
-async function startTimeOf(pid: number): Promise<string | undefined> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-    // The name in parentheses may hold spaces and parentheses itself.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  } catch {
-    return undefined;
-  }
+  return isAlive(holder.pid, holder.startTime);
 }
 
 function held(path: string, pid: number): LockError {

@@ -1,9 +1,10 @@
-import { mkdir, open, readdir, readFile, readlink, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { writePrivate } from "../../atomic-write.ts";
 import { codeOf } from "../../error-code.ts";
 import { parseJson } from "../../parse-json.ts";
+import { bootId, isAlive, pidNamespace, startTimeOf } from "../../process/index.ts";
 import type { Plan } from "./change.ts";
 
 const TreeFile = z.object({ kind: z.enum(["100644", "100755", "120000"]), oid: z.string() });
@@ -118,27 +119,22 @@ function fileOf(id: string, process: string): string {
  * and of its pid namespace: in another one the number is somebody else's.
  */
 export async function ownProcess(): Promise<string> {
-  return (await processNamed(process.pid)) ?? String(process.pid);
+  const startTime = await startTimeOf(process.pid);
+  if (startTime === undefined) return String(process.pid);
+  return [process.pid, startTime, ...(await system())].join(" ");
 }
 
 /** Whether a process, as `ownProcess` named it there, still runs, or cannot be seen from here. */
 export async function isRunningProcess(name: string): Promise<boolean> {
-  const [pid, , boot, namespace] = name.split(" ");
-  const [ownBoot, own] = await system();
-  if (boot === ownBoot && namespace !== own) return true;
-  return (await processNamed(Number(pid))) === name;
-}
-
-/** Field 22 of /proc/PID/stat is the start, in ticks since the system's; see proc(5). */
-async function processNamed(pid: number): Promise<string | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
-  const start = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  return start === undefined ? undefined : [pid, start, ...(await system())].join(" ");
+  const [pid, startTime = "", boot, namespace] = name.split(" ");
+  const [ownBoot, ownNamespace] = await system();
+  if (boot !== ownBoot) return false;
+  return namespace !== ownNamespace || (await isAlive(Number(pid), startTime));
 }
 
 /** The running system, and the namespace of this process's number in it. */
 async function system(): Promise<readonly [string, string]> {
-  const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "");
-  const namespace = await readlink("/proc/self/ns/pid").catch(() => "");
-  return [boot.trim(), namespace.replace(/\D/g, "")];
+  const boot = await bootId().catch(() => "");
+  const namespace = await pidNamespace().catch(() => "");
+  return [boot, namespace.replace(/\D/g, "")];
 }
