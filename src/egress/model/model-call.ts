@@ -4,9 +4,10 @@ import type { Result } from "../../result.ts";
 import type { EgressEvent, ModelFailureKind } from "../events.ts";
 import { cutResponse, printableSentence, readBody, refuse } from "../http/index.ts";
 import { Redactor, secretsOf } from "../secrets/index.ts";
+import { type CallEnd, endEvent } from "./call-end.ts";
 import { DeltaMerger } from "./delta-merger.ts";
 import { isIdentity, requestHeaders, responseHeaders, retryAfterMs } from "./headers.ts";
-import { connectFailure, type ModelFailure, statusFailure } from "./model-failure.ts";
+import { connectFailure, statusFailure } from "./model-failure.ts";
 import { ResponseTimer } from "./response-timer.ts";
 import type { CallSlot } from "./turn-gate.ts";
 import type { Authorization, Upstream, UpstreamCaller } from "./upstream.ts";
@@ -41,15 +42,6 @@ export type ModelCallOptions = {
 
 /** How much of an error response is kept for its message. */
 const MAX_QUOTED_BYTES = 16 * 1024;
-
-/** How a call ends; the first end counts. */
-type End =
-  /** The whole response has come; `rest` is the end of it, `failure` explains a 4xx or 5xx. */
-  | { readonly type: "answered"; readonly rest: Buffer; readonly failure?: ModelFailure }
-  /** Answered by the host, with `status`. */
-  | { readonly type: "failed"; kind: ModelFailureKind; message: string; status: number }
-  | { readonly type: "refused"; readonly status: number; readonly message: string; isOdd?: true }
-  | { readonly type: "aborted"; readonly by: "client" | "turn_end" };
 
 /** One call from the sandbox to the upstream, and its response on the way back. */
 export class ModelCall {
@@ -350,7 +342,7 @@ export class ModelCall {
     onEvent({ type: "model_request", id, bytes: this.#bytesOut });
   }
 
-  #end(end: End): void {
+  #end(end: CallEnd): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#ending.abort();
@@ -372,32 +364,12 @@ export class ModelCall {
     this.#reportEnd(end);
   }
 
-  #reportEnd(end: End): void {
+  #reportEnd(end: CallEnd): void {
     const { id, onEvent } = this.#options;
     const ms = Math.round(performance.now() - this.#startedMs);
     const { usage } = this.#usage;
     const sums = { bytesIn: this.#bytesIn, ms, ...(usage === undefined ? {} : { usage }) };
-    const answered = this.#answer === undefined ? {} : { status: this.#answer.statusCode ?? 0 };
-    switch (end.type) {
-      case "answered":
-        if (end.failure === undefined) onEvent({ type: "model_done", id, ...sums });
-        else onEvent({ type: "model_failed", id, ...end.failure, ...answered });
-        break;
-      case "failed":
-        onEvent({ type: "model_failed", id, kind: end.kind, message: end.message, ...answered });
-        break;
-      case "refused":
-        onEvent({
-          type: "model_refused",
-          reason: end.message,
-          ...(end.isOdd === undefined ? {} : { isOdd: true }),
-        });
-        break;
-      case "aborted":
-        onEvent({ type: "model_aborted", id, by: end.by, ...sums });
-        break;
-      default:
-        end satisfies never;
-    }
+    const status = this.#answer === undefined ? undefined : (this.#answer.statusCode ?? 0);
+    onEvent(endEvent(end, { id, sums, status }));
   }
 }
