@@ -2,15 +2,8 @@ import { readFileSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import { entriesOf, lookOutside, realPathOf, statsAt } from "../../look.ts";
 import { isWithin } from "../../paths.ts";
-import {
-  ANSWER,
-  ARGUMENT,
-  type Claim,
-  type Claims,
-  claimsOf,
-  MARK,
-  UNKNOWN,
-} from "./command-claims.ts";
+import { ANSWER, ARGUMENT, type Claim, type Claims, MARK, UNKNOWN } from "./claims.ts";
+import { claimsOf } from "./command-claims.ts";
 import { RUNNERS } from "./known-programs.ts";
 import { commandsOf } from "./shell-words.ts";
 
