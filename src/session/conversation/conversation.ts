@@ -58,12 +58,11 @@ export class Conversation<P extends ConversationParts = LiveParts> {
   #starting = new AbortController();
   /** Aborts what still waits when the conversation is closed. */
   readonly #closing = new AbortController();
-  /** The time that Codex has to end a turn that was interrupted. */
-  #deadline: NodeJS.Timeout | undefined;
   readonly #watchdog = new TurnWatchdog({
     silenceMs: () => this.host.settings.limits.silence_ms,
     isWaiting: () => this.#isWaiting(),
     onSilence: (ms) => this.document.apply({ type: "silence", of: "codex", ms }),
+    onDeadline: () => this.host.abandonBackend(NOT_INTERRUPTED),
   });
   readonly #pictures = new Pictures();
   /** Which queries have no answer, and what can be done about that. */
@@ -225,7 +224,6 @@ export class Conversation<P extends ConversationParts = LiveParts> {
   /** The editor is going away: leaves the document whole and its file written. */
   async close(why: string | undefined, isReopened = false): Promise<void> {
     const isCut = this.isBusy && this.#turn.phase.at !== "ending";
-    clearTimeout(this.#deadline);
     this.#watchdog.end();
     this.#closing.abort(STOPPED);
     this.#take({ type: "close" });
@@ -277,11 +275,7 @@ export class Conversation<P extends ConversationParts = LiveParts> {
       case "steer":
         return void this.#steer(effect);
       case "interrupt":
-        if (effect.isFirst)
-          this.#deadline = setTimeout(
-            () => this.host.abandonBackend(NOT_INTERRUPTED),
-            INTERRUPT_MS,
-          );
+        if (effect.isFirst) this.#watchdog.expectEnd(INTERRUPT_MS);
         return void this.thread.interrupt(effect.turnId);
       case "show":
         this.#show(effect);
@@ -305,7 +299,6 @@ export class Conversation<P extends ConversationParts = LiveParts> {
         this.#emit("QueryHeard", { ids: effect.queries.map(({ id }) => id) });
         break;
       case "turn_over":
-        clearTimeout(this.#deadline);
         this.#watchdog.end();
         this.budget.end();
         this.approvals.cancelAll(unansweredBy(effect.end));

@@ -1,24 +1,28 @@
 /** A timer that fires later than this was not waiting: the machine slept, or had no time for it. */
 const LATE_MS = 1_000;
 
-/** How long silence may last, when it has a reason, and what to do when it lasts longer. */
+/** How long silence may last, when it has a reason, and what to do when a turn is stuck. */
 export type TurnWatchdogOptions = {
   /** How long a turn may be silent, in milliseconds; read at the start of each turn. */
   readonly silenceMs: () => number;
   /** Whether the turn waits for something that takes its time, such as the user. */
   readonly isWaiting: () => boolean;
   readonly onSilence: (ms: number) => void;
+  /** The turn did not end in time. */
+  readonly onDeadline: () => void;
 };
 
 /**
  * Notices that nothing happens in a running turn: Codex reports nothing, runs nothing, and asks
  * neither the model nor the user for anything. So it looks when a program inside stops Codex without
- * killing it; without a message the turn would look busy for ever.
+ * killing it; without a message the turn would look busy for ever. It also sees to it that a turn
+ * which is to end does so in time.
  */
 export class TurnWatchdog {
   readonly #options: TurnWatchdogOptions;
   #timer: NodeJS.Timeout | undefined;
   #since = 0;
+  #deadline: NodeJS.Timeout | undefined;
 
   constructor(options: TurnWatchdogOptions) {
     this.#options = options;
@@ -30,9 +34,15 @@ export class TurnWatchdog {
     else this.#restart();
   }
 
-  /** Ends the timer: the turn is over. */
+  /** Gives the turn this time to end, in milliseconds: it was interrupted. */
+  expectEnd(ms: number): void {
+    this.#deadline = setTimeout(this.#options.onDeadline, ms);
+  }
+
+  /** Ends the timers: the turn is over. */
   end(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#deadline);
     this.#timer = undefined;
   }
 
