@@ -192,3 +192,22 @@ export function must<T>(
 export function never(): AbortSignal {
   return new AbortController().signal;
 }
+
+/** A project with these files. */
+export function projectWith(
+  files: Readonly<Record<string, string>>,
+  options: ConstructorParameters<typeof RecordedProject>[0] = {},
+): RecordedProject {
+  const project = new RecordedProject(options);
+  for (const [path, text] of Object.entries(files)) project.act({ do: "write", path, text });
+  return project;
+}
+
+/** The content that a checkpoint has of a path; undefined if it has none. */
+export async function contentIn(project: RecordedProject, commit: string, path: string) {
+  const shadow = await project.checkpoints.shadow();
+  const oid = must(await shadow.tree(commit)).get(path)?.oid ?? "";
+  return must(await shadow.read([oid]))
+    .get(oid)
+    ?.toString("latin1");
+}
