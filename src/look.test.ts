@@ -1,9 +1,16 @@
-import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execaSync } from "execa";
 import { afterAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { entriesOf, LookError, lookOutside, readPlainFile, statsAt } from "./look.ts";
+import {
+  entriesOf,
+  LookError,
+  lookOutside,
+  readPlainFile,
+  readSmallFile,
+  statsAt,
+} from "./look.ts";
 import { leaveOut } from "./programs.ts";
 
 // The subject must be loaded anew to get what is put in place here, and the next file's without it.
@@ -79,6 +86,15 @@ describe("a look outside the project", () => {
     if (isAbsent) expect(await look).toBe(undefined);
     else await expect(look).rejects.toBe(failed);
   });
+});
+
+it("a link counts as no small file, but a path that leads in a circle is a look that fails", async () => {
+  await writeFile(join(dir, "file"), "text");
+  await symlink("file", join(dir, "link"));
+  await symlink("circle", join(dir, "circle"));
+  expect(await readSmallFile(join(dir, "file"), 10)).toBe("text");
+  expect(await readSmallFile(join(dir, "link"), 10)).toBeUndefined();
+  await expect(readSmallFile(join(dir, "circle", ".git"), 10)).rejects.toThrow(LookError);
 });
 
 it("a file that decides something is read completely, or the reason is given", async () => {

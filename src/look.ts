@@ -58,11 +58,17 @@ export async function readSmallFile(path: string, maxBytes: number): Promise<str
       if (!stats.isFile() || stats.size > maxBytes) return undefined;
       return await file.readFile("utf8");
     } catch (cause) {
-      // ELOOP is a link, ENXIO a socket.
-      if (["ELOOP", "ENXIO"].includes(codeOf(cause))) return undefined;
+      // ENXIO is a socket. ELOOP is a link, if there is one: otherwise it says nothing about the path.
+      const code = codeOf(cause);
+      const isNone = code === "ENXIO" || (code === "ELOOP" && (await isLink(path)));
+      if (isNone) return undefined;
       throw cause;
     }
   });
+}
+
+async function isLink(path: string): Promise<boolean> {
+  return (await lstat(path)).isSymbolicLink();
 }
 
 /**
