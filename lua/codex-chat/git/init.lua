@@ -109,7 +109,10 @@ end
 ---@return string? listed as `git config --list -z` has them
 ---@return string? err
 function M.own_settings()
-  return run({ "config", "--list", "-z" }, { GIT_DIR = "/dev/null" })
+  -- Neovim 0.10 passes no variables of the environment on, and so git would not find the files.
+  local variables = { GIT_DIR = "/dev/null", HOME = vim.uv.os_homedir() }
+  variables.XDG_CONFIG_HOME = vim.env.XDG_CONFIG_HOME
+  return run({ "config", "--list", "-z" }, variables)
 end
 
 --- Runs git in a view of the project's repository.

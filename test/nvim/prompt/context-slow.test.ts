@@ -1,4 +1,4 @@
-import { open as openFile, rename, writeFile } from "node:fs/promises";
+import { constants, open as openFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
@@ -25,12 +25,14 @@ describe.each(neovims)("a mention that needs another program, on Neovim $name,",
       "_G.said = {}; vim.notify = function(message) table.insert(_G.said, message) end",
     );
     const open = async () => {
-      // Read and written, a pipe waits for nobody. What waits for it is let go, now or at its end;
-      // whatever comes later finds a file.
-      const pipe = await openFile(gate, "r+");
+      // Refused as long as nothing waits there. Whatever comes later finds a file.
+      const find = () =>
+        openFile(gate, constants.O_WRONLY | constants.O_NONBLOCK).catch(() => null);
+      let pipe = await find();
+      await expect.poll(async () => (pipe ??= await find())).not.toBeNull();
       await rename(gate, `${gate}.old`);
       await writeFile(gate, "");
-      await pipe.close();
+      await pipe?.close();
     };
     return { chat, open };
   }
