@@ -200,7 +200,8 @@ function M.refresh(chat)
   require("codex-chat.ui.waiting").changed()
   local width = vim.o.columns
   for _, win in ipairs(registry.wins(chat.buf)) do
-    width = math.min(width, api.nvim_win_get_width(win))
+    local info = vim.fn.getwininfo(win)[1]
+    width = math.min(width, info.width - info.textoff)
   end
   local kept = {}
   for _, approval in ipairs(chat.approvals) do

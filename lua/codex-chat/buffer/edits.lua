@@ -151,6 +151,7 @@ local function replace(chat, edit)
   -- The badge went with the first line.
   if #edit.lines > 0 then
     badge.put(chat, chat.blocks[edit.id], first)
+    require("codex-chat.buffer.fold").renew(chat.buf, first)
   end
 end
 
@@ -176,7 +177,7 @@ local function fold(chat, edit)
   if not first or not stop or first_stop == first or last_first == stop or stop <= first then
     return
   end
-  require("codex-chat.buffer.fold").add(chat.buf, first, stop - 1, edit.label)
+  require("codex-chat.buffer.fold").add(chat.buf, first, stop - 1)
 end
 
 ---@param chat codex-chat.Chat

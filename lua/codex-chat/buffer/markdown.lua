@@ -33,6 +33,9 @@ function M.scan(lines)
   local in_answer = false
   local quote ---@type integer? the row of the first line of a block quotation
   local start = format.front_matter_end(lines)
+  if start > 0 then
+    folds[1] = { 0, start - 1 }
+  end
   local tail, last_tail = 0, #lines - tail_lines
   for i = start + 1, #lines do
     local line = lines[i]

@@ -232,6 +232,15 @@ function M.between(buf, first, last)
   return found
 end
 
+--- The first row of the chunk that holds a row; nil where none is cut.
+---@param buf integer
+---@param row integer
+---@return integer?
+function M.start_of(buf, row)
+  local mark, first = chunk_at(buf, row)
+  return mark and first or nil
+end
+
 --- Forgets all chunks.
 ---@param buf integer
 function M.clear(buf)

@@ -14,7 +14,7 @@ local links = {
   CodexChatDone = "DiagnosticOk",
   CodexChatFailed = "DiagnosticError",
   CodexChatChanged = "DiagnosticWarn",
-  CodexChatVerb = "Statement",
+  CodexChatVerb = "Comment",
   CodexChatCommand = "Normal",
   CodexChatPath = "Directory",
   CodexChatMuted = "Comment",
@@ -41,6 +41,7 @@ local links = {
   CodexChatKey = "Special",
   CodexChatKeyText = "Comment",
   -- The prompt and the winbar.
+  CodexChatTitle = "WinBar",
   CodexChatHint = "Comment",
   CodexChatRunning = "DiagnosticInfo",
   CodexChatQueued = "Comment",

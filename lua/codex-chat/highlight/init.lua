@@ -5,6 +5,7 @@
 local M = {}
 
 local chunks = require("codex-chat.highlight.chunks")
+local elements = require("codex-chat.highlight.elements")
 local groups = require("codex-chat.highlight.groups")
 local paint = require("codex-chat.highlight.paint")
 
@@ -48,7 +49,7 @@ local function do_chunk(buf, state, chunk)
   api.nvim_buf_clear_namespace(buf, ns, chunk.first, chunk.stop)
   local lines = api.nvim_buf_get_lines(buf, chunk.first, chunk.stop, false)
   paint.markdown(buf, ns, chunk.first, lines, chunk.fence)
-  paint.own(buf, ns, chunk.first, lines, chunk.fence)
+  elements.paint(buf, ns, chunk.first, lines, chunk.fence)
 end
 
 --- Highlights what has come into view.

@@ -44,7 +44,12 @@ end
 ---@return string[][] chunks
 local function needed(chat)
   local chunks = {}
-  for _, part in ipairs(text_of.parts(chat)) do
+  local left, right = text_of.parts(chat)
+  local parts = vim.list_extend(left, right)
+  table.sort(parts, function(a, b)
+    return a.rank < b.rank
+  end)
+  for _, part in ipairs(parts) do
     local is_needed = part.rank == 2
       or (part.rank == 1 and chat.state.phase ~= "idle")
       or (part.rank == 3 and part.text ~= "gVisor")

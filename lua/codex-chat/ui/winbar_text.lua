@@ -1,4 +1,5 @@
---- The text of the winbar: the conversation's state, cut to the width of a window.
+--- The text of the winbar: the conversation's name at the left, its state at the right, cut to the width
+--- of a window.
 local M = {}
 
 local name = require("codex-chat.buffer.name")
@@ -7,6 +8,7 @@ local statusline = require("codex-chat.ui.statusline")
 local api = vim.api
 
 local phase_groups = {
+  idle = "CodexChatDone",
   starting = "CodexChatRunning",
   running = "CodexChatRunning",
   waiting = "CodexChatWaiting",
@@ -24,24 +26,50 @@ local separator = " · "
 ---@field group? string
 ---@field shown? string
 
---- The parts of the winbar, in their order.
+--- The state in words; of a turn that is over, how long it took.
 ---@param chat codex-chat.Chat
----@return codex-chat.StatusPart[]
+---@return string
+local function phase_text(chat)
+  if chat.state.phase == "idle" and chat.took then
+    return "done in " .. statusline.span(chat.took)
+  end
+  return statusline.phase_text(chat)
+end
+
+--- The parts of the winbar, in their order: those at the left, and those at the right.
+---@param chat codex-chat.Chat
+---@return codex-chat.StatusPart[] left
+---@return codex-chat.StatusPart[] right
 function M.parts(chat)
   local state = chat.state
   local queued = state.queued or 0
   return {
-    { text = name.of(chat), rank = 9, least = least },
-    { text = state.model, rank = 4 },
-    { text = state.mode, rank = 6 },
-    { text = statusline.phase_text(chat), rank = 1, group = phase_groups[state.phase] },
-    { text = state.detail, rank = 7, least = least },
-    { text = queued > 0 and (queued .. " queued") or nil, rank = 5 },
+    { text = name.of(chat), rank = 4, least = least, group = "CodexChatTitle" },
+    { text = state.model, rank = 5, group = "CodexChatMuted" },
+    { text = state.mode, rank = 6, group = "CodexChatMuted" },
+    { text = state.sandbox, rank = 3, group = "CodexChatMuted" },
+    { text = statusline.token_text(state.tokens), rank = 9, group = "CodexChatMuted" },
+  }, {
+    { text = state.detail, rank = 8, least = least, group = "CodexChatMuted" },
+    { text = queued > 0 and (queued .. " queued") or nil, rank = 7, group = "CodexChatMuted" },
     -- An unwritten file or a weaker sandbox must be visible in any width.
     { text = state.note, rank = 2, group = "CodexChatWaiting" },
-    { text = state.sandbox, rank = 3 },
-    { text = statusline.token_text(state.tokens), rank = 8 },
+    { text = phase_text(chat), rank = 1, group = phase_groups[state.phase] },
   }
+end
+
+--- The parts as one string.
+---@param parts codex-chat.StatusPart[]
+---@return string
+local function joined(parts)
+  local shown = {}
+  for _, part in ipairs(parts) do
+    if part.shown then
+      local text = statusline.escape(part.shown)
+      shown[#shown + 1] = part.group and ("%%#%s#%s%%*"):format(part.group, text) or text
+    end
+  end
+  return table.concat(shown, "%#CodexChatMuted#" .. separator .. "%*")
 end
 
 --- The winbar's text for a window of this width: the least important parts are cut or left out.
@@ -49,34 +77,26 @@ end
 ---@param width integer
 ---@return string
 function M.text(chat, width)
-  local parts = M.parts(chat)
+  local left, right = M.parts(chat)
   local by_rank = vim.tbl_filter(function(part)
     return part.text ~= nil and part.text ~= ""
-  end, parts)
+  end, vim.list_extend(vim.list_slice(left), right))
   table.sort(by_rank, function(a, b)
     return a.rank < b.rank
   end)
-  local left = width - 2
+  local room_left = width - 2
   for n, part in ipairs(by_rank) do
-    local room = left - (n == 1 and 0 or api.nvim_strwidth(separator))
+    local room = room_left - (n == 1 and 0 or api.nvim_strwidth(separator))
     local size = api.nvim_strwidth(part.text)
     if n == 1 or size <= room or (part.least and room >= part.least) then
       part.shown = require("codex-chat.message").cut(part.text, math.max(room, 1))
-      left = room - math.min(size, room)
+      room_left = room - math.min(size, room)
     elseif not part.least then
       -- A less important part must not take the room of a more important one.
       break
     end
   end
-  local shown = {}
-  for i = 1, 9 do
-    local part = parts[i]
-    if part.shown then
-      local text = statusline.escape(part.shown)
-      shown[#shown + 1] = part.group and ("%%#%s#%s%%*"):format(part.group, text) or text
-    end
-  end
-  return " " .. table.concat(shown, separator) .. " %<"
+  return " " .. (joined(left)) .. "%=" .. (joined(right)) .. " %<"
 end
 
 return M

@@ -13,7 +13,8 @@ local options = {
   breakindent = true,
   number = false,
   relativenumber = false,
-  signcolumn = "no",
+  -- Two columns for the marks of calls and the bars of questions and sections.
+  signcolumn = "yes:1",
   foldcolumn = "0",
   statuscolumn = "",
   -- Some plugins set it so that the window's next buffer inherits it.
@@ -25,9 +26,12 @@ local options = {
   scrollbind = false,
   foldenable = true,
   foldmethod = "manual",
+  -- A fold is a line of the conversation like any other.
+  winhighlight = "Folded:Normal",
   foldtext = "v:lua.require'codex-chat.buffer.fold'.foldtext()",
-  -- Concealing is slow on long buffers and hides parts of a query.
-  conceallevel = 0,
+  -- The marks of markdown are hidden, but where the user types.
+  conceallevel = 2,
+  concealcursor = "nc",
 }
 
 ---@param win integer
@@ -46,7 +50,6 @@ end
 
 --- More options that a user may change.
 local more = {
-  "concealcursor",
   "cursorcolumn",
   "cursorline",
   "cursorlineopt",
@@ -56,7 +59,6 @@ local more = {
   "scrolloff",
   "showbreak",
   "sidescrolloff",
-  "winhighlight",
 }
 
 ---@param win integer

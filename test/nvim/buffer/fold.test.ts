@@ -15,12 +15,14 @@ async function command(chat: OpenChat, id: string, after: string): Promise<void>
   );
 }
 
-/** First and last line of every closed fold in the current window. */
+/** First line and length of every closed fold in the current window, but for the front matter. */
 const CLOSED = `(function()
   local folds, row = {}, 1
   while row <= vim.fn.line("$") do
     if vim.fn.foldclosed(row) == row then
-      folds[#folds + 1] = vim.fn.getline(row) .. " +" .. (vim.fn.foldclosedend(row) - row)
+      if row > 1 then
+        folds[#folds + 1] = vim.fn.getline(row) .. " +" .. (vim.fn.foldclosedend(row) - row)
+      end
       row = vim.fn.foldclosedend(row)
     end
     row = row + 1
@@ -32,23 +34,23 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
   it("are closed over command output, in every window that shows it", async () => {
     await using chat = await openChat({ program, screen: { columns: 120, rows: 40 } });
     await command(chat, "a", "history");
-    await chat.nvim.until(CLOSED, ["```console output +3"]);
-    await chat.nvim.untilShown("▸ 2 lines of output");
+    await chat.nvim.until(CLOSED, ["**Ran** `ls` +4"]);
+    await chat.nvim.untilShown("Ran     ls");
     await chat.nvim.type("<Esc><C-w>v");
-    await chat.nvim.until(CLOSED, ["```console output +3"]);
+    await chat.nvim.until(CLOSED, ["**Ran** `ls` +4"]);
     await command(chat, "b", "a.out");
-    await chat.nvim.until(CLOSED, ["```console output +3", "```console output +3"]);
+    await chat.nvim.until(CLOSED, ["**Ran** `ls` +4", "**Ran** `ls` +4"]);
     await chat.nvim.type("<C-w>p");
-    await chat.nvim.until(CLOSED, ["```console output +3", "```console output +3"]);
+    await chat.nvim.until(CLOSED, ["**Ran** `ls` +4", "**Ran** `ls` +4"]);
   });
 
   it("stay open once the user has opened them", async () => {
     await using chat = await openChat({ program, screen: { columns: 120, rows: 40 } });
     await command(chat, "a", "history");
-    await chat.nvim.until(CLOSED, ["```console output +3"]);
-    await chat.nvim.type("<Esc>?console output<CR>zo");
+    await chat.nvim.until(CLOSED, ["**Ran** `ls` +4"]);
+    await chat.nvim.type("<Esc>?Ran<CR>zo");
     await command(chat, "b", "a.out");
-    await chat.nvim.until(CLOSED, ["```console output +3"]);
+    await chat.nvim.until(CLOSED, ["**Ran** `ls` +4"]);
     await chat.edit({ op: "append", id: "b.out", text: "\nmore" });
     await chat.nvim.until("vim.fn.foldclosed('.')", -1);
   });
@@ -56,12 +58,12 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
   it("are still there after the conversation was hidden and shown", async () => {
     await using chat = await openChat({ program, screen: { columns: 120, rows: 40 } });
     await command(chat, "a", "history");
-    await chat.nvim.until(CLOSED, ["```console output +3"]);
+    await chat.nvim.until(CLOSED, ["**Ran** `ls` +4"]);
     await chat.nvim.command("CodexChat toggle");
     await chat.nvim.command("CodexChat toggle");
-    await chat.nvim.until(CLOSED, ["```console output +3"]);
+    await chat.nvim.until(CLOSED, ["**Ran** `ls` +4"]);
     // Once, not one within the other: Neovim has remembered them as well.
-    const level = "vim.fn.foldlevel(vim.fn.search('^```console', 'nw'))";
+    const level = "vim.fn.foldlevel(vim.fn.search('^..Ran', 'nw'))";
     expect(await chat.nvim.lua(`return ${level}`)).toBe(1);
     await chat.nvim.command("vsplit");
     await chat.nvim.command("tab split");
@@ -80,7 +82,7 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     await command(chat, "a", "text");
     await chat.nvim.until(
       "#require('codex-chat.buffer.fold').list(vim.api.nvim_get_current_buf())",
-      1,
+      2,
     );
     expect(await chat.nvim.lua("return vim.fn.winsaveview()")).toEqual(view);
   });
@@ -92,7 +94,7 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
       { op: "insert", id: "t", after: "history", lines, gap: 1 },
       { op: "fold", from: "t", to: "t", label: "thinking" },
     );
-    await chat.nvim.untilShown("▸ Thought for 3.0 s · Of *this*");
+    await chat.nvim.untilShown("Thought for 3.0 s · Of *this*");
     expect(chat.nvim.screen?.text()).not.toContain("Words.");
   });
 
@@ -121,6 +123,45 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     await chat.nvim.until(CLOSED, closed);
   });
 
+  it("keep the last lines of a failed command in view, and the first hunk of a long diff", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 50 } });
+    const { nvim } = chat;
+    const fence = (id: string, info: string, lines: readonly string[]) =>
+      [
+        {
+          op: "insert",
+          id: `${id}.d`,
+          after: id,
+          lines: [`\`\`\`${info}`, ...lines, "```"],
+          gap: 0,
+        },
+        { op: "fold", from: `${id}.d`, to: `${id}.d` },
+      ] as const;
+    const many = Array.from({ length: 20 }, (_, n) => `+${n}`);
+    await chat.edit(
+      { op: "insert", id: "run", after: "history", lines: ["**Running** `make`"], gap: 1 },
+      ...fence("run", "console output", ["one", "two", "three", "four"]),
+      { op: "insert", id: "short", after: "run.d", lines: ["**Edited** `a` · +1 −0"], gap: 1 },
+      ...fence("short", "diff patch", ["@@ -1 +1 @@", "+x"]),
+      { op: "insert", id: "hunks", after: "short.d", lines: ["**Edited** `b` · +21 −0"], gap: 1 },
+      ...fence("hunks", "diff patch", ["@@ -1 +1 @@", "+x", "@@ -9 +9 @@", ...many]),
+      { op: "insert", id: "long", after: "hunks.d", lines: ["**Added** `c` · +20"], gap: 1 },
+      ...fence("long", "diff patch", many),
+    );
+    const diffs = ["@@ -9 +9 @@ +21", "+10 +10"];
+    await nvim.until(CLOSED, ["**Running** `make` +6", ...diffs]);
+    await nvim.untilShown(/◌ Running make +4 lines/);
+    await nvim.untilShown("… 1 more hunk");
+    await nvim.untilShown("… 10 more lines");
+    await chat.edit({ op: "replace", id: "run", lines: ["**Failed** `make` · exit 2 · 1.5 s"] });
+    await nvim.until(CLOSED, ["**Failed** `make` · exit 2 · 1.5 s +3", ...diffs]);
+    await nvim.untilShown(/✘ Failed {2}make {2}exit 2 +4 lines {2}1\.5 s/);
+    await nvim.untilShown(/│ three\n.*│ four/);
+    expect(nvim.screen?.text()).not.toContain("two");
+    await nvim.command("write | edit!");
+    await nvim.until(CLOSED, ["**Failed** `make` · exit 2 · 1.5 s +3", ...diffs]);
+  });
+
   it("are made in the whole of a long conversation that nobody scrolls", async () => {
     await using chat = await openChat({ program, screen: { columns: 120, rows: 30 } });
     const { nvim } = chat;
@@ -146,13 +187,13 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     expect(await nvim.lua("return vim.fn.winsaveview()")).toEqual(view);
   });
 
-  it("mention the command if it is in the same block as its output", async () => {
+  it("count the lines of output that belongs to no call", async () => {
     await using chat = await openChat({ program, screen: { columns: 120, rows: 20 } });
     const lines = ["```console output", "$ a long command", "```"];
     await chat.edit(
       { op: "insert", id: "c", after: "history", lines, gap: 1 },
       { op: "fold", from: "c", to: "c", label: "output" },
     );
-    await chat.nvim.untilShown("▸ 1 line of command and output");
+    await chat.nvim.untilShown("1 line");
   });
 });

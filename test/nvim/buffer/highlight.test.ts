@@ -102,15 +102,16 @@ const PARAGRAPH = `
 const count = "require('codex-chat.highlight').count(vim.api.nvim_get_current_buf())";
 
 describe.each(neovims)("highlighting on Neovim $name", (program) => {
-  it("conceals emphasis and code markers only if the user conceals", async () => {
+  it("conceals the marks of markdown and of calls, unless the user shows them", async () => {
     await using chat = await openChat({ program, screen: { columns: 100, rows: 30 } });
     const { nvim } = chat;
-    const lines = ["**Ran** `ls` · exit 0 · 0.1 s", "", "Some *emphasis* here."];
+    const lines = ["**Ran** `ls` · approved · exit 0 · 0.1 s", "", "Some *emphasis* here."];
     await chat.edit({ op: "insert", id: "a", after: "history", lines, gap: 1 });
-    await nvim.untilShown("**Ran** `ls` · exit 0");
-    await nvim.command("setlocal conceallevel=2");
-    await nvim.untilShown("Ran ls · exit 0 · 0.1 s");
+    await nvim.untilShown(/✔ Ran {5}ls {1,2}approved/);
     await nvim.untilShown("Some emphasis here.");
+    expect(nvim.screen?.text()).not.toContain("exit 0");
+    await nvim.command("setlocal conceallevel=0");
+    await nvim.untilShown(/\*\*Ran\*\* +`ls` · approved · exit 0 · 0\.1 s/);
   });
 
   it("colours markdown, code in fences, headings, summaries, notices and diffs", async () => {
@@ -140,8 +141,8 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
     await expect.poll(() => groupsAt(chat.nvim, "local answer")).toContain("@keyword.lua");
     expect(await groupsAt(chat.nvim, "Some", 6)).toContain("@markup.italic.markdown_inline");
     expect(await groupsAt(chat.nvim, "## You")).toContain("CodexChatYou");
-    expect(await groupsAt(chat.nvim, "**Failed**")).toContain("CodexChatFailed");
-    expect(await groupsAt(chat.nvim, "**Failed**", 20)).toContain("CodexChatMuted");
+    expect(await groupsAt(chat.nvim, "**Failed**", 3)).toContain("CodexChatFailed");
+    expect(await groupsAt(chat.nvim, "**Failed**", 24)).toContain("CodexChatFailed");
     expect(await groupsAt(chat.nvim, "+added")).toContain("CodexChatAdded");
     expect(await groupsAt(chat.nvim, "-removed")).toContain("CodexChatRemoved");
     expect(await groupsAt(chat.nvim, "> **Error")).toContain("CodexChatError");

@@ -96,7 +96,7 @@ describe.each(neovims)("the default appearance on Neovim $name", (program) => {
       { op: "fold", from: "out", to: "out" },
     );
     await chat.setState({ phase: "running", model: "m", tokens: { last: 1, window: 2 } });
-    await chat.nvim.untilShown("1 line of output");
+    await chat.nvim.untilShown("1 line");
     // Private use areas, where icon fonts have their pictures.
     expect(chat.nvim.screen?.text()).not.toMatch(/\p{Co}/u);
   });

@@ -179,7 +179,7 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
       "## You",
       "half",
     ]);
-    await nvim.untilShown(/## Codex {2}busy/);
+    await nvim.untilShown(/Codex {2}busy/);
     await nvim.untilShown("a accept");
     await nvim.type("u");
     expect((await nvim.lines()).at(-1)).toBe("");

@@ -5,23 +5,28 @@
 --- close or delete it.
 local M = {}
 
+local shape = require("codex-chat.buffer.fold.shape")
+
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.folds")
+--- The rows that the host wants folded, of which `shape` folds some.
+local details_ns = api.nvim_create_namespace("codex-chat.folds.details")
 
 --- How long one tick may make folds, in ms: 5,000 of them take about a second in all.
 local slice_ms = 5
 
----@type table<integer, table<integer, string>> by buffer: labels by extmark
-local labels = {}
+---@type table<integer, table<integer, integer>> by buffer: extmarks of details, by extmark of the fold
+local details = {}
 ---@type table<integer, table<integer, table<integer, true>>> by window and buffer: marks with a fold
 local made = {}
 
 ---@param buf integer
 ---@param mark integer
+---@param of? integer the namespace; by default that of the folds
 ---@return integer? first
 ---@return integer? last 0-based, inclusive
-local function rows_of(buf, mark)
-  local pos = api.nvim_buf_get_extmark_by_id(buf, ns, mark, { details = true })
+local function rows_of(buf, mark, of)
+  local pos = api.nvim_buf_get_extmark_by_id(buf, of or ns, mark, { details = true })
   if not pos[1] then
     return nil
   end
@@ -141,27 +146,55 @@ local function windows(buf)
 end
 
 ---@param buf integer
+---@param of integer the namespace
 ---@param first integer
 ---@param last integer
----@param label string?
+---@param id? integer of the extmark to move
 ---@return integer mark
-local function remember(buf, first, last, label)
+local function set_mark(buf, of, first, last, id)
   local count = api.nvim_buf_line_count(buf)
-  local mark = api.nvim_buf_set_extmark(buf, ns, first, 0, {
+  return api.nvim_buf_set_extmark(buf, of, first, 0, {
+    id = id,
     end_row = math.min(last + 1, count),
     end_col = 0,
     strict = false,
     right_gravity = true,
     end_right_gravity = false,
   })
-  labels[buf] = labels[buf] or {}
-  labels[buf][mark] = label
+end
+
+---@param buf integer
+---@return codex-chat.LineAt
+local function line_of(buf)
+  return function(row)
+    return row >= 0 and api.nvim_buf_get_lines(buf, row, row + 1, false)[1] or nil
+  end
+end
+
+--- Remembers a fold, in the place of one that begins at the same row: that of a call's arguments is
+--- part of that of its result.
+---@param buf integer
+---@param line_at codex-chat.LineAt
+---@param first integer of the details
+---@param last integer
+---@return integer? mark nil where the details stay open
+local function remember(buf, line_at, first, last)
+  local from, to = shape.of(line_at, first, last)
+  if not from or not to then
+    return nil
+  end
+  for _, old in ipairs(api.nvim_buf_get_extmarks(buf, ns, { from, 0 }, { from, -1 }, {})) do
+    api.nvim_buf_del_extmark(buf, ns, old[1])
+  end
+  local mark = set_mark(buf, ns, from, to)
+  details[buf] = details[buf] or {}
+  details[buf][mark] = set_mark(buf, details_ns, first, last)
   return mark
 end
 
 ---@param buf integer
 local function forget(buf)
-  labels[buf] = nil
+  details[buf] = nil
   for win in pairs(made) do
     made[win][buf] = nil
     if not api.nvim_win_is_valid(win) then
@@ -174,8 +207,9 @@ end
 ---@param buf integer
 function M.attach(buf)
   api.nvim_buf_clear_namespace(buf, ns, 0, -1)
+  api.nvim_buf_clear_namespace(buf, details_ns, 0, -1)
   forget(buf)
-  labels[buf] = {}
+  details[buf] = {}
 end
 
 --- Removes all folds in every window, for a buffer that gets another text.
@@ -195,27 +229,69 @@ function M.detach(buf)
   forget(buf)
   if api.nvim_buf_is_valid(buf) then
     api.nvim_buf_clear_namespace(buf, ns, 0, -1)
+    api.nvim_buf_clear_namespace(buf, details_ns, 0, -1)
   end
 end
 
---- Folds the rows from `first` to `last`, in every window that shows the buffer.
+--- Folds the details of a call or a thought in rows `first` to `last`, in every window that shows the
+--- buffer, as far as `fold/shape.lua` folds them.
 ---@param buf integer
 ---@param first integer 0-based
 ---@param last integer inclusive
----@param label? string names the folded lines in the fold's text
-function M.add(buf, first, last, label)
-  local mark = remember(buf, first, last, label)
-  for _, win in ipairs(windows(buf)) do
+function M.add(buf, first, last)
+  local mark = remember(buf, line_of(buf), first, last)
+  for _, win in ipairs(mark and windows(buf) or {}) do
     make_some(win, buf, { mark })
+  end
+end
+
+--- Folds a call again if other rows of it are to be folded now: it has failed meanwhile. A fold that the
+--- user has opened stays as it is.
+---@param buf integer
+---@param row integer the call's
+function M.renew(buf, row)
+  for _, at in ipairs(api.nvim_buf_get_extmarks(buf, ns, { row, 0 }, { row, -1 }, {})) do
+    local mark = at[1]
+    local first, last = rows_of(buf, details[buf][mark], details_ns)
+    local _, was = rows_of(buf, mark)
+    local from, to
+    if first and last then
+      from, to = shape.of(line_of(buf), first, last)
+    end
+    if to ~= was then
+      for _, win in ipairs(windows(buf)) do
+        api.nvim_win_call(win, function()
+          if vim.fn.foldclosed(row + 1) == row + 1 then
+            local view = vim.fn.winsaveview()
+            api.nvim_win_set_cursor(win, { row + 1, 0 })
+            vim.cmd("silent! keepjumps normal! zd")
+            vim.fn.winrestview(view)
+            done_in(win, buf)[mark] = nil
+          end
+        end)
+      end
+      if from and to then
+        set_mark(buf, ns, from, to, mark)
+      else
+        api.nvim_buf_del_extmark(buf, ns, mark)
+      end
+      for _, win in ipairs(from and windows(buf) or {}) do
+        make_some(win, buf, { mark })
+      end
+    end
   end
 end
 
 --- Makes the folds of a conversation that was read from its file.
 ---@param buf integer
 ---@param folds integer[][] first and last rows
-function M.load(buf, folds)
+---@param lines string[] the conversation
+function M.load(buf, folds, lines)
+  local function line_at(row)
+    return lines[row + 1]
+  end
   for _, rows in ipairs(folds) do
-    remember(buf, rows[1], rows[2], nil)
+    remember(buf, line_at, rows[1], rows[2])
   end
   for _, win in ipairs(windows(buf)) do
     M.window(win)
@@ -228,7 +304,7 @@ end
 function M.window(win)
   local buf = api.nvim_win_get_buf(win)
   -- Neovim itself shows a buffer in a window for autocommands while it loads it.
-  if not labels[buf] or vim.fn.win_gettype(win) == "autocmd" then
+  if not details[buf] or vim.fn.win_gettype(win) == "autocmd" then
     return
   end
   local done = done_in(win, buf)
@@ -258,42 +334,7 @@ function M.list(buf)
   end, api.nvim_buf_get_extmarks(buf, ns, 0, -1, {}))
 end
 
-local nouns = {
-  output = "output",
-  patch = "diff",
-  arguments = "arguments",
-  result = "result",
-  hook = "output",
-}
-
---- What a fold holds, judged by the line of the fence and the one below.
----@param fence string
----@param below string
----@return string
-local function noun(fence, below)
-  local info = fence:match("^[`~]+%s*%S+%s+(%S+)")
-  -- A command that is too long for its summary is above its output.
-  if info == "output" and below:find("^%$ ") then
-    return "command and output"
-  end
-  return nouns[info] or "text"
-end
-
 --- The text of a closed fold, for 'foldtext'.
----@return table chunks text with highlights
-function M.foldtext()
-  local first, last = vim.v.foldstart, vim.v.foldend
-  local line = vim.fn.getline(first)
-  -- Thoughts are folded with the line that says how long they took.
-  local thought = line:match("^> (%*%*Thought%*%*.*)$")
-  if thought then
-    return { { "  ▸ " .. thought:gsub("%*%*", ""):gsub("\\(%p)", "%1"), "CodexChatFold" } }
-  end
-  local quoted = line:sub(1, 1) == ">"
-  local inner = quoted and last - first + 1 or math.max(0, last - first - 1)
-  local what = noun(line, vim.fn.getline(first + 1))
-  local words = ("%d line%s of %s"):format(inner, inner == 1 and "" or "s", what)
-  return { { "  ▸ ", "CodexChatFold" }, { words, "CodexChatFold" } }
-end
+M.foldtext = require("codex-chat.buffer.fold.text").of
 
 return M

@@ -1,0 +1,80 @@
+--- Which rows stand closed: a call is one line with its output in it, and of a long diff the beginning
+--- stays in view. Rows are 0-based, the last one inclusive.
+local M = {}
+
+local calls = require("codex-chat.buffer.calls")
+local format = require("codex-chat.format")
+
+--- A diff of at most so many lines stands open; of a longer one, so much of its first hunk.
+local open_lines = 12
+--- So many lines of a failed command's output stay in view below it.
+local failed_lines = 2
+--- How far above a fence its call is looked for: the reason of a question stands between them.
+local reach = 50
+
+---@alias codex-chat.LineAt fun(row: integer): string? the line of a row; nil above and below the text
+
+--- The row of the call whose details begin at a row.
+---@param line_at codex-chat.LineAt
+---@param first integer
+---@return integer?
+local function call_above(line_at, first)
+  local in_fence = false
+  for row = first - 1, math.max(0, first - reach), -1 do
+    local line = line_at(row) or ""
+    local _, edge = format.step(nil, line)
+    if edge then
+      in_fence = not in_fence
+    elseif not in_fence and line:byte(1) ~= 62 then -- ">"
+      return calls.parse(line) and row or nil
+    end
+  end
+end
+
+--- The rows of a long diff that are folded: all below its first hunk, or below its first lines.
+---@param line_at codex-chat.LineAt
+---@param first integer the fence's row
+---@param last integer
+---@return integer? first
+local function rest_of_diff(line_at, first, last)
+  if last - first - 1 <= open_lines then
+    return nil
+  end
+  -- The row below the fence begins the first hunk.
+  for row = first + 2, first + 1 + open_lines do
+    if (line_at(row) or ""):find("^@@ ") then
+      return row
+    end
+  end
+  return first + open_lines - 1
+end
+
+--- The rows to fold of a block's; nil where it stays open.
+---@param line_at codex-chat.LineAt
+---@param first integer
+---@param last integer
+---@return integer? first
+---@return integer? last
+function M.of(line_at, first, last)
+  local opened = format.step(nil, line_at(first) or "")
+  if not opened then
+    return first, last
+  elseif opened.kind == "patch" then
+    local rest = rest_of_diff(line_at, first, last)
+    return rest, rest and last
+  end
+  local row = call_above(line_at, first)
+  local call = row and calls.parse(line_at(row) or "")
+  if not call then
+    return first, last
+  elseif call.kind == "asks" then
+    return nil
+  elseif call.verb == "Failed" and opened.kind == "output" then
+    last = last - failed_lines - 1
+    -- Where little more than these lines is there, all of it is shown.
+    return last > first and row or nil, last > first and last or nil
+  end
+  return row, last
+end
+
+return M
