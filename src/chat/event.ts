@@ -102,6 +102,12 @@ export type LocalEvent =
       readonly changes: readonly FileUpdateChange[];
       readonly status: string;
     }
+  /** The user has changed a patch that was asked about, and these changes were made in its place. */
+  | {
+      readonly type: "patch_edited";
+      readonly id: string;
+      readonly changes: readonly FileUpdateChange[];
+    }
   /** A tool call of the model failed, and Codex sent no item for it. */
   | { readonly type: "call_failed"; readonly call: FailedCall; readonly byAgent: boolean }
   /** The model, or Codex while it had nothing to wait for, has sent nothing for `ms`. */

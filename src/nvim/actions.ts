@@ -246,6 +246,38 @@ const Undone = z
   })
   .meta({ id: "Undone" });
 
+const ProposedFile = z
+  .object({
+    path: z.string().describe("with the patch"),
+    old: z.string().optional().describe("its path before, if that was another one"),
+    change: z.enum(["created", "deleted", "changed", "renamed"]),
+    before: z
+      .string()
+      .optional()
+      .describe("a file with the content it has; absent: it is not there"),
+    after: z.string().optional().describe("a file with the content it is to get"),
+    why: z.string().optional().describe('why that is not known: completes "cannot be edited: "'),
+  })
+  .meta({ id: "ProposedFile" });
+
+const Proposal = z
+  .object({
+    left: z.string().describe("the checkpoint of the files as they are"),
+    proposed: z.string().describe("the same with the patch"),
+    fixed: z.string().optional().describe("why the patch can be looked at only"),
+    files: z.array(ProposedFile),
+  })
+  .meta({ id: "Proposal" });
+
+const EditedPatch = z
+  .object({
+    files: z.array(z.string()).describe("those that were changed"),
+    conflicts: z
+      .array(z.string())
+      .describe("those that somebody else changed in that moment, and that are as they were"),
+  })
+  .meta({ id: "EditedPatch" });
+
 const StartedSandbox = z.object({ sandbox: z.string() }).meta({ id: "StartedSandbox" });
 
 /**
@@ -341,6 +373,26 @@ export const actions = {
     result: Undone,
   },
   "changes/redo": { params: NoParams, result: Undone },
+  "patch/show": {
+    params: z.object({ id: z.string().describe("of the question that is about the patch") }),
+    result: Proposal,
+  },
+  /** Answers the question with the patch as the user has changed it. */
+  "patch/apply": {
+    params: z.object({
+      id: z.string(),
+      left: Commit40,
+      proposed: Commit40,
+      files: z.array(
+        z.object({
+          path: z.string(),
+          old: z.string().optional(),
+          text: z.string().optional().describe("in base64; absent: the file stays as it is"),
+        }),
+      ),
+    }),
+    result: EditedPatch,
+  },
   "sandbox/status": { params: NoParams, result: SandboxStatus },
   "sandbox/check": { params: NoParams, result: Checked },
   "sandbox/shell": { params: NoParams, result: Shell },

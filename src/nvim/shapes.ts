@@ -101,6 +101,7 @@ const ApprovalRequest = z
     kind: z.enum(["command", "patch", "questions", "tool", "page", "network"]),
     fields: z.array(Field).optional().describe("of questions"),
     url: z.string().optional().describe("of a page"),
+    diff: z.boolean().optional().describe("of a patch: whether it can be looked at as a diff"),
     choices: z.array(Decision).optional(),
   })
   .meta({ id: "ApprovalRequest" });

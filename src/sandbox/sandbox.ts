@@ -28,6 +28,7 @@ import { type NewlyTrustedPaths, newlyTrustedSince } from "./mounts/index.ts";
 import { dropRecord } from "./ownership/index.ts";
 import { planSandbox, type SandboxOptions, type SandboxPlan } from "./sandbox-plan.ts";
 import { StateFault } from "./state-fault.ts";
+import { mayWrite } from "./writable.ts";
 
 /** A project's running container, shared with other hosts on the same project. */
 export type Sandbox = {
@@ -51,6 +52,8 @@ export type Sandbox = {
   readonly exec: (options: ExecOptions) => Promise<Result<SandboxProcess, SandboxError>>;
   /** Paths of the project that must be protected now and are still writable in the sandbox. */
   readonly lateSince: () => Promise<NewlyTrustedPaths>;
+  /** Whether programs inside may write a file at this path, which is then in the project as well. */
+  readonly mayWrite: (path: string) => boolean;
   /** Makes gVisor close the files that were written, so that the host can run them. */
   readonly letGo: () => Promise<Result<void, SandboxError>>;
   /** Resolves once, when the sandbox is no longer usable; never rejects. */
@@ -233,6 +236,7 @@ function makeSandbox(
       if (!(await isStateKept())) return { names: [], made: [], stateGone: stateDir };
       return newlyTrustedSince(running.guarded, inspect);
     },
+    mayWrite: (path) => mayWrite(opening.spec, project.root, running.guarded, path),
     letGo: () => letGo(exec, writtenIn(opening.spec.mounts, stateDir)),
     died: life.ended,
     release,

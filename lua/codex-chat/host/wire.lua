@@ -37,6 +37,7 @@
 ---@field kind "command"|"patch"|"questions"|"tool"|"page"|"network"
 ---@field fields? codex-chat.Field[] of questions
 ---@field url? string of a page
+---@field diff? boolean of a patch: whether it can be looked at as a diff
 ---@field choices? codex-chat.Decision[]
 
 ---@class (exact) codex-chat.CacheVolume
@@ -124,6 +125,10 @@
 ---| codex-chat.RemoveEdit
 ---| codex-chat.FoldEdit
 ---| codex-chat.MarkEdit
+
+---@class (exact) codex-chat.EditedPatch
+---@field files string[] those that were changed
+---@field conflicts string[] those that somebody else changed in that moment, and that are as they were
 
 ---@class (exact) codex-chat.EditsApplied
 ---@field ok true
@@ -254,6 +259,20 @@
 
 ---@class (exact) codex-chat.PlanMode
 ---@field on boolean
+
+---@class (exact) codex-chat.Proposal
+---@field left string the checkpoint of the files as they are
+---@field proposed string the same with the patch
+---@field fixed? string why the patch can be looked at only
+---@field files codex-chat.ProposedFile[]
+
+---@class (exact) codex-chat.ProposedFile
+---@field path string with the patch
+---@field old? string its path before, if that was another one
+---@field change "created"|"deleted"|"changed"|"renamed"
+---@field before? string a file with the content it has; absent: it is not there
+---@field after? string a file with the content it is to get
+---@field why? string why that is not known: completes "cannot be edited: "
 
 ---@class (exact) codex-chat.RefusedHost
 ---@field host string
@@ -523,6 +542,15 @@
 ---@field row? integer
 ---@field scope? "turn"|"since"
 
+---@class (exact) codex-chat.PatchShowParams
+---@field id string of the question that is about the patch
+
+---@class (exact) codex-chat.PatchApplyParams
+---@field id string
+---@field left string
+---@field proposed string
+---@field files { path: string, old?: string, text?: string }[]
+
 ---@class (exact) codex-chat.SandboxClearParams
 ---@field turn? boolean ends a running turn as well
 ---@field others? boolean ends the container from under other Neovims as well
@@ -588,6 +616,10 @@
 ---@alias codex-chat.ChangesUndoResult codex-chat.Undone
 
 ---@alias codex-chat.ChangesRedoResult codex-chat.Undone
+
+---@alias codex-chat.PatchShowResult codex-chat.Proposal
+
+---@alias codex-chat.PatchApplyResult codex-chat.EditedPatch
 
 ---@alias codex-chat.SandboxStatusResult codex-chat.SandboxStatus
 
@@ -667,6 +699,8 @@
 ---| "comments/set"
 ---| "changes/undo"
 ---| "changes/redo"
+---| "patch/show"
+---| "patch/apply"
 ---| "sandbox/status"
 ---| "sandbox/check"
 ---| "sandbox/shell"

@@ -12,7 +12,7 @@ export {
   completePreknown,
   growItem,
   isNewCompaction,
-  showAgentPatch,
+  showOtherPatch,
   startItem,
 } from "./item.ts";
 export { cutOffTexts } from "./text-item.ts";

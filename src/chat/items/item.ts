@@ -135,15 +135,18 @@ function isCompleteAtStart(item: Item): boolean {
   );
 }
 
-/** Shows the files that a sub-agent has changed, like those of the agent itself. */
-export function showAgentPatch(
+/** Shows the files that a sub-agent has changed, or a patch as the user has changed it. */
+export function showOtherPatch(
   draft: Draft,
-  { id, changes, status }: Extract<LocalEvent, { type: "agent_patch" }>,
+  event: Extract<LocalEvent, { type: "agent_patch" | "patch_edited" }>,
 ): void {
-  const phase = patchPhase(status);
+  const { id, changes } = event;
+  const isOwn = event.type === "patch_edited";
+  const phase = isOwn ? "done" : patchPhase(event.status);
   const { value, omitted } = bounded(changes, maxItemChars);
   if (omitted > 0) noteOmitted(draft, { chars: omitted });
-  endPatch(draft, id, startPatch(draft, id, value), phase, value, "by a sub-agent");
+  const by = isOwn ? "as you changed it" : "by a sub-agent";
+  endPatch(draft, id, startPatch(draft, id, value), phase, value, by);
 }
 
 /** Ends an item; `isLate` if its turn was already over, or a steer had cut it off. */

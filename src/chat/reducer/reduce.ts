@@ -10,8 +10,8 @@ import {
   growItem,
   isNewCompaction,
   reduceApproval,
-  showAgentPatch,
   showFailure,
+  showOtherPatch,
   startItem,
   stopCommands,
 } from "../items/index.ts";
@@ -109,7 +109,8 @@ function reduceLocal(draft: Draft, event: LocalEvent): void {
       refuse(draft, event);
       return;
     case "agent_patch":
-      showAgentPatch(draft, event);
+    case "patch_edited":
+      showOtherPatch(draft, event);
       return;
     case "call_failed":
       showFailedCall(draft, event);

@@ -17,6 +17,7 @@ import { goalActions } from "./goal.ts";
 import { loginActions } from "./login.ts";
 import { modelActions } from "./model.ts";
 import { networkActions } from "./network.ts";
+import { patchActions } from "./patches.ts";
 import { roundActions } from "./rounds.ts";
 import { sandboxActions } from "./sandbox.ts";
 import { statusActions } from "./status.ts";
@@ -30,6 +31,7 @@ const HANDLERS: ActionHandlers = {
   ...statusActions,
   ...commitActions,
   ...changeActions,
+  ...patchActions,
   ...sandboxActions,
   ...networkActions,
   ...goalActions,

@@ -42,6 +42,8 @@ export type Backend = {
   readonly notes: readonly string[];
   /** Paths that must be protected by now but are still writable in the sandbox. */
   readonly lateSince: () => Promise<NewlyTrustedPaths>;
+  /** Whether Codex may write a file at this path, which is then in the project as well. */
+  readonly mayWrite: Sandbox["mayWrite"];
   /** Makes gVisor close written files; undefined if the runtime is not gVisor. */
   readonly letGo: Sandbox["letGo"] | undefined;
   /** Settles once, with the failure of the part that ended first; never rejects. */
@@ -176,6 +178,7 @@ async function startParts(
     sandboxLabel: runtimeLabel,
     notes: [...sandbox.notes, ...git.notes, ...servers.notes],
     lateSince: sandbox.lateSince,
+    mayWrite: sandbox.mayWrite,
     letGo: runtimeLabel === GVISOR ? sandbox.letGo : undefined,
     ended,
   });

@@ -7,5 +7,5 @@
 export { fileBefore, listChanges } from "./list.ts";
 export { noteSave } from "./own-saves.ts";
 export { ProjectChanges } from "./project-changes.ts";
-export { accept, unaccept } from "./review.ts";
+export { accept, applied, unaccept } from "./review.ts";
 export { changedSince, recover, redo, reject, undo } from "./undo.ts";

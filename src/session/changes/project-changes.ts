@@ -60,6 +60,7 @@ export class ProjectChanges implements TurnHook {
   readonly #compared = new Map<string, ChangeSet>();
   readonly #derived = new Map<string, string>();
   readonly #news = new Map<string, string>();
+  readonly #told = new Map<string, string>();
   /** A first scan reads all files; the ones after it only those that changed. */
   #isWarm = false;
   #warming: Promise<unknown> | undefined;
@@ -123,14 +124,21 @@ export class ProjectChanges implements TurnHook {
     return [];
   };
 
-  /** What Codex has to know of the user's undos and redos since its last turn; undefined for nothing. */
+  /** What Codex has to know of the user's changes since its last turn; undefined for nothing. */
   news(thread: string): string | undefined {
-    return this.#news.get(thread);
+    const all = [this.#told.get(thread), this.#news.get(thread)].filter((it) => it !== undefined);
+    return all.length === 0 ? undefined : all.join("\n\n");
   }
 
   /** Codex has been given it. */
   newsTaken(thread: string): void {
+    this.#told.delete(thread);
     this.#news.delete(thread);
+  }
+
+  /** Has Codex told something before its next turn, as the one that it is about is over. */
+  tellLater(thread: string, text: string): void {
+    this.#told.set(thread, text);
   }
 
   /** The checkpoint from before a turn that runs; undefined where none does. */

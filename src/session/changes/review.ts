@@ -3,6 +3,7 @@ import type { ActionParams, ActionResult } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { type Checkpoint, oidOf, type TreeFile } from "../../workspace/checkpoints/index.ts";
 import { bytePath } from "../../workspace/index.ts";
+import type { Restored } from "../../workspace/restore/index.ts";
 import type { Failure } from "../failure.ts";
 import type { ProjectChanges } from "./project-changes.ts";
 
@@ -48,6 +49,18 @@ export async function accept(
   const to = derived.value;
   await changes.log.settle({ id, why: "accepted", atMs: Date.now(), from: left, to });
   return ok({ left: to });
+}
+
+/**
+ * Records what the user has made of a patch of Codex's, before it was applied: it is a part of the turn
+ * that is accepted already.
+ */
+export async function applied(
+  { log }: ProjectChanges,
+  { id, before, after }: Pick<Restored, "id" | "before" | "after">,
+): Promise<void> {
+  const [from, to] = [before.commit, after.commit];
+  await log.settle({ id, why: "accepted", atMs: Date.now(), from, to });
 }
 
 /** Takes the last acceptance back. */

@@ -8,6 +8,7 @@ import { baselineOf } from "./baseline.ts";
 import { type ChatPlace, ownOf } from "./chat-place.ts";
 import { queryOf } from "./news.ts";
 import type { ProjectChanges } from "./project-changes.ts";
+import { applied } from "./review.ts";
 import { turnAt, turnFrom } from "./turn-at.ts";
 import type { Change, TurnRecord } from "./turn-log.ts";
 
@@ -127,10 +128,14 @@ export async function recover(changes: ProjectChanges): Promise<readonly string[
   const told: string[] = [];
   const done = await changes.restorer.recover(
     async ({ id, title, note, before, after, ...rest }) => {
-      const change = note as Pick<Change, "kind" | "thread" | "chat" | "turns">;
+      const change = note as Pick<Change, "thread" | "chat" | "turns"> & {
+        readonly kind: Change["kind"] | "patch";
+      };
+      const { kind } = change;
       const paths = rest.done.map(({ path }) => shownPath(path));
       const at = { id, atMs: Date.now(), before: before.commit, after: after.commit, paths };
-      await changes.log.change({ ...change, ...at });
+      if (kind === "patch") await applied(changes, { id, before, after });
+      else await changes.log.change({ ...change, kind, ...at });
       const left =
         rest.conflicts.length === 0
           ? ""

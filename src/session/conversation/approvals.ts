@@ -28,12 +28,21 @@ const NOT_SHOWN = "the question could not be shown whole, or there were too many
 export const CLASH =
   "two questions came under one name, so that neither can be told from the other";
 
+/** A question about a patch that the user answers with a patch of their own. */
+export type HeldPatch = {
+  readonly decline: (reason: string) => void;
+  /** It can be answered by others again. */
+  readonly letGo: () => void;
+};
+
 type Pending = {
   /** As it stands in the document, under an id that no other question has had. */
   readonly approval: Question;
   /** The id that it came with. */
   readonly name: string;
   readonly resolve: (answer: GivenAnswer<UserAnswer>) => void;
+  /** The user's own patch is being applied in the place of this one: no other answer counts. */
+  isHeld: boolean;
 };
 
 /**
@@ -90,7 +99,7 @@ export class Approvals {
       return Promise.resolve(answeredByNobody("decline", NOT_SHOWN));
     }
     return new Promise((resolve) => {
-      this.#pending.set(approval.id, { approval, name: asked.id, resolve });
+      this.#pending.set(approval.id, { approval, name: asked.id, resolve, isHeld: false });
       this.#onPending(this.#pending.size);
       void this.#document.askApproval(approval).then(() => {
         if (this.#pending.has(approval.id))
@@ -107,12 +116,39 @@ export class Approvals {
   /** Takes the user's answer. Gives the question that it answers; undefined if that no longer waits. */
   answer(id: string, answer: UserAnswer, reason: string | undefined): Question | undefined {
     const pending = this.#pending.get(id);
-    if (pending === undefined) return undefined;
+    if (pending === undefined || pending.isHeld) return undefined;
     // SECURITY: an answer that was not offered does not count.
     if (!allowedDecisions(pending.approval.kind).includes(answer.decision)) return undefined;
     this.#settle(id, pending, { ...answer, by: "user" }, reason);
     this.#onPending(this.#pending.size);
     return pending.approval;
+  }
+
+  /**
+   * Takes a question about a patch for the user, who has changed the patch: until it is let go, nobody
+   * else answers it. Undefined if it no longer waits.
+   */
+  hold(id: string): HeldPatch | undefined {
+    const pending = this.#pending.get(id);
+    if (pending?.approval.kind !== "patch" || pending.isHeld) return undefined;
+    pending.isHeld = true;
+    return {
+      decline: (reason) => {
+        // Its turn may have ended meanwhile, and the question with it.
+        if (this.#pending.get(id) !== pending) return;
+        this.#settle(id, pending, { decision: "decline", by: "user" }, reason);
+        this.#onPending(this.#pending.size);
+      },
+      letGo: () => {
+        pending.isHeld = false;
+      },
+    };
+  }
+
+  /** The question about a patch with this id, while it waits. */
+  patch(id: string): Extract<Question, { kind: "patch" }> | undefined {
+    const approval = this.#pending.get(id)?.approval;
+    return approval?.kind === "patch" ? approval : undefined;
   }
 
   /** Codex no longer waits for the answer to this request. */

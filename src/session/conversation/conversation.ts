@@ -170,8 +170,14 @@ export class Conversation<P extends ConversationParts = LiveParts> {
     // Of commands and patches Codex knows that cancelling stops the turn.
     const isOwn = (asked.kind === "command" || asked.kind === "patch") && asked.byAgent !== true;
     if (answer.decision === "cancel" && !isOwn) this.interrupt();
-    if (answer.decision === "decline" && said !== undefined)
-      void this.thread.steer(phase.turnId, { id: `reason:${id}`, text: said });
+    if (answer.decision === "decline" && said !== undefined) void this.tell(id, said);
+  }
+
+  /** Tells Codex in the running turn what belongs to an answer. Errors: there is none to be told. */
+  async tell(id: string, text: string): Promise<Result<void, Failure>> {
+    const { phase } = this.#turn;
+    if (phase.at !== "running") return err(STOPPED);
+    return this.thread.steer(phase.turnId, { id: `reason:${id}`, text });
   }
 
   /** Says in the winbar what the start of the turn waits for. */

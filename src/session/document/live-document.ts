@@ -3,7 +3,9 @@ import type { UnfinishedAnswer } from "../../chat/file/index.ts";
 import { type ChatMeta, lostMeta, readTranscript, title } from "../../chat/format/index.ts";
 import {
   approvalBlock,
+  askedChanges,
   type ChatEvent,
+  type FileChange,
   initialState,
   type LocalEvent,
   type NotAsked,
@@ -245,8 +247,14 @@ export class LiveDocument {
       choices: allowedDecisions(kind),
       ...(kind === "questions" ? { fields: approval.fields } : {}),
       ...(kind === "page" ? { url: approval.url } : {}),
+      ...(askedChanges(this.#state, id) === undefined ? {} : { diff: true }),
     });
     if (!shown.ok) this.#log.warn({ error: shown.error.message }, "a question was not shown");
+  }
+
+  /** The files of the patch that a pending question is about. */
+  askedChanges(id: string): readonly FileChange[] | undefined {
+    return askedChanges(this.#state, id);
   }
 
   /** Takes the keys away and notes the answer. */
