@@ -42,7 +42,7 @@ for name in
   (
     "open toggle new send queue stop retry fork revert undo redo diff compact review model approvals plan goal threads "
     .. "search rename archive unarchive delete terminals diagnostics preview prompt status network commits mcp log "
-    .. "login logout accept accept-session accept-project decline cancel answer question"
+    .. "login logout accept accept-session accept-project decline cancel answer question patch"
   ):gmatch("%S+")
 do
   opts.desc = "codex-chat: " .. name

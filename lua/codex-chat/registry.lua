@@ -18,6 +18,7 @@ local M = {}
 ---@field choices codex-chat.Decision[]
 ---@field fields? codex-chat.Field[] the fields of a question
 ---@field url? string the page to open
+---@field diff? boolean of a patch: whether it can be looked at as a diff
 ---@field title? string one line about it, such as "Codex asks to run: ls"
 ---@field at? integer number of the current field
 ---@field answers? table<string, any> the answers so far, secrets included: never shown or logged

@@ -17,5 +17,5 @@ export type {
 } from "./event.ts";
 export { codeSpan } from "./fences.ts";
 export { maxAskedChars } from "./limits.ts";
-export { approvalBlock, askedChanges, type FileChange, initialState } from "./state.ts";
+export { approvalBlock, initialState } from "./state.ts";
 export { type Repeats, turnFailureOf } from "./turn-error.ts";

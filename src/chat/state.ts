@@ -231,13 +231,6 @@ export function approvalBlock(state: ChatState, id: string): string | undefined 
   return block === omittedBlock ? undefined : block;
 }
 
-/** The files of the patch that a pending approval asks about; undefined if it is about something else. */
-export function askedChanges(state: ChatState, id: string): readonly FileChange[] | undefined {
-  const itemId = state.approvals.get(id)?.itemId;
-  const item = itemId === undefined ? undefined : state.items.get(itemId);
-  return item?.kind === "patch" ? item.files.map(({ change }) => change) : undefined;
-}
-
 /**
  * A finished item: a fingerprint if it completed; otherwise its state when its turn ended or a
  * steer cut it off, so that later messages about it can update its blocks.

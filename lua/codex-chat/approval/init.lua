@@ -14,6 +14,12 @@ M.resize = keys.resize
 ---@type table<string, string> by id, until the host confirms it
 local decision_by_id = {}
 
+--- Whether an answer is given in another way, as for a patch that the user has changed.
+---@type fun(chat: codex-chat.Chat, approval: codex-chat.Approval, decision: string): boolean
+M.instead = function()
+  return false
+end
+
 --- Adds or removes a pending approval, as the host reports it.
 ---@param chat codex-chat.Chat
 ---@param change codex-chat.ApprovalRequest|codex-chat.ApprovalEnd
@@ -35,6 +41,7 @@ function M.set(chat, change)
       choices = choices,
       fields = change.fields,
       url = change.url,
+      diff = change.diff,
     })
   end
   keys.refresh_in_place(chat)
@@ -64,6 +71,8 @@ local function answer(chat, approval, decision, reason, answers)
       )
     )
     return false
+  elseif M.instead(chat, approval, decision) then
+    return true
   end
   decision_by_id[approval.id] = decision
   return require("codex-chat.host").notify(chat, "approval/answer", {
@@ -174,6 +183,26 @@ local function target_approval()
     return
   end
   return chat, api.nvim_get_current_buf() == chat.buf and keys.at_cursor(chat) or chat.approvals[1]
+end
+
+--- Notes how a question was answered, for the event that follows.
+---@param id string
+---@param decision string
+function M.note(id, decision)
+  decision_by_id[id] = decision
+end
+
+--- The patch that a command is about: the one under the cursor, else the oldest.
+---@return codex-chat.Chat?
+---@return codex-chat.Approval?
+function M.target_patch()
+  local chat, approval = target_approval()
+  if chat and approval and not approval.diff then
+    approval = vim.iter(chat.approvals):find(function(it)
+      return it.diff
+    end)
+  end
+  return chat, approval
 end
 
 --- A command or mapping, from anywhere.

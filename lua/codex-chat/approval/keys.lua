@@ -94,6 +94,9 @@ local function key_lines(approval, width)
   if count > 0 then
     add(count == 1 and "1" or ("1-%d"):format(count), "pick")
   end
+  if approval.diff then
+    add(keys.edit or ":CodexChat patch", "see and edit as a diff")
+  end
   for _, decision in ipairs(M.decisions) do
     if M.offers(approval, decision) then
       add(keys[decision] or (":CodexChat " .. decision:gsub("_", "-")), word(approval, decision))
@@ -122,16 +125,25 @@ end
 local function keys_of(chat, approval)
   local keys = require("codex-chat.config").get().keys
   local wanted = {}
-  local function add(lhs, call, desc, wants)
+  local function add_keys(lhs, keys_to_run, desc, wants)
     wanted[lhs] = {
       desc = "codex-chat: " .. desc .. ", on what is asked",
       press = function()
         local here = M.at_cursor(chat)
         if here and wants(here) then
-          return ("<Cmd>lua require('codex-chat.approval.keys').%s<CR>"):format(call)
+          return keys_to_run
         end
       end,
     }
+  end
+  local function add(lhs, call, desc, wants)
+    local run = ("<Cmd>lua require('codex-chat.approval.keys').%s<CR>"):format(call)
+    add_keys(lhs, run, desc, wants)
+  end
+  if approval.diff and keys.edit then
+    add_keys(keys.edit, "<Plug>(codex-chat-patch)", "see and edit as a diff", function(it)
+      return it.diff == true
+    end)
   end
   for _, decision in ipairs(M.decisions) do
     if keys[decision] and M.offers(approval, decision) then

@@ -294,6 +294,11 @@ M.by_name = {
       require("codex-chat.threads").current("delete", "", args.bang)
     end,
   },
+  patch = {
+    run = function()
+      require("codex-chat.review.patch").open()
+    end,
+  },
   question = {
     run = function()
       require("codex-chat.commands.question").go()

@@ -20,6 +20,7 @@ local say = require("codex-chat.message")
 ---@field accept_project string|false
 ---@field decline string|false
 ---@field cancel string|false
+---@field edit string|false opens a patch as a diff
 ---@field pick boolean whether numbers pick the options of a question
 ---@field next_approval string|false
 ---@field prev_approval string|false
@@ -103,6 +104,7 @@ local function defaults()
       accept_project = "p",
       decline = "d",
       cancel = "c",
+      edit = "e",
       pick = true,
       next_approval = "]a",
       prev_approval = "[a",

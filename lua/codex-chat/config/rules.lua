@@ -137,6 +137,7 @@ M.keys = {
       accept_project = "key",
       decline = "key",
       cancel = "key",
+      edit = "key",
       pick = "boolean",
       next_approval = "key",
       prev_approval = "key",

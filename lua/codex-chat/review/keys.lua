@@ -62,7 +62,8 @@ local mapped = {}
 --- Maps the keys in a buffer. A user who has mapped an action has chosen another key for it.
 ---@param buf integer
 ---@param is_own boolean whether the buffer is the review's
-function M.map(buf, is_own)
+---@param only? table<string, any> the actions, by name; all by default
+function M.map(buf, is_own, only)
   if mapped[buf] then
     return
   end
@@ -71,6 +72,7 @@ function M.map(buf, is_own)
     for _, mode in ipairs(key.visual and { "n", "x" } or { "n" }) do
       if
         (is_own or not key.own)
+        and (not only or only[key.action])
         and not has_own_key(key.action, mode)
         and not is_taken(buf, mode, key.lhs)
       then

@@ -2,7 +2,7 @@ import type { NotAsked, Question } from "../event.ts";
 import { countOf } from "../fences.ts";
 import { maxAskedChars, maxTurnAsked } from "../limits.ts";
 import { hasRoom, omittedBlock } from "../spent.ts";
-import type { ChatState } from "../state.ts";
+import type { ChatState, FileChange } from "../state.ts";
 
 /**
  * Why a question is declined without asking the user; undefined if the user is asked. `why`
@@ -48,4 +48,11 @@ function isShownInFull(state: ChatState, question: Question): boolean {
 function itemOf(state: ChatState, question: Question) {
   const isAboutItem = question.kind === "command" || question.kind === "patch";
   return isAboutItem ? state.items.get(question.itemId) : undefined;
+}
+
+/** The files of the patch that a pending approval asks about; undefined if it is about something else. */
+export function askedChanges(state: ChatState, id: string): readonly FileChange[] | undefined {
+  const itemId = state.approvals.get(id)?.itemId;
+  const item = itemId === undefined ? undefined : state.items.get(itemId);
+  return item?.kind === "patch" ? item.files.map(({ change }) => change) : undefined;
 }

@@ -4,7 +4,7 @@
  * Pure functions for the reducer. Must not do I/O, read a clock, or know the editor.
  */
 export { reduceApproval } from "./approval.ts";
-export { whyNotAsked } from "./asked.ts";
+export { askedChanges, whyNotAsked } from "./asked.ts";
 export { stopCommands } from "./command-item.ts";
 export { wholeOutput } from "./command-output.ts";
 export {

@@ -18,7 +18,7 @@ export const patchActions = {
     const fixed =
       question.byAgent === true
         ? "a sub-agent asks for it"
-        : unknown && `of one file, ${unknown.why}`;
+        : unknown && `${basename(unknown.path)}: ${unknown.why}`;
     return ok(fixed === undefined ? proposal.value : { ...proposal.value, fixed });
   },
   "patch/apply": async (conversation, { id, ...patch }) => {

@@ -3,17 +3,16 @@ import type { UnfinishedAnswer } from "../../chat/file/index.ts";
 import { type ChatMeta, lostMeta, readTranscript, title } from "../../chat/format/index.ts";
 import {
   approvalBlock,
-  askedChanges,
   type ChatEvent,
-  type FileChange,
   initialState,
   type LocalEvent,
   type NotAsked,
   type Question,
   type UserDecision,
 } from "../../chat/index.ts";
-import { whyNotAsked } from "../../chat/items/index.ts";
+import { askedChanges, whyNotAsked } from "../../chat/items/index.ts";
 import { reduce, type StatusFacts } from "../../chat/reducer/index.ts";
+import type { FileUpdateChange } from "../../codex/messages/index.ts";
 import type { Log } from "../../log.ts";
 import type { Editor, WinbarState } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
@@ -253,7 +252,7 @@ export class LiveDocument {
   }
 
   /** The files of the patch that a pending question is about. */
-  askedChanges(id: string): readonly FileChange[] | undefined {
+  askedChanges(id: string): readonly FileUpdateChange[] | undefined {
     return askedChanges(this.#state, id);
   }
 

@@ -1,5 +1,5 @@
 import { realpath } from "node:fs/promises";
-import type { FileChange } from "../../chat/index.ts";
+import type { FileUpdateChange } from "../../codex/messages/index.ts";
 import type { ActionParams } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import {
@@ -19,7 +19,7 @@ type Params = Omit<ActionParams<"patch/apply">, "id">;
 /** A patch that was applied as the user has changed it. */
 export type Applied = {
   /** What it changed, with absolute paths. */
-  readonly changes: readonly FileChange[];
+  readonly changes: readonly FileUpdateChange[];
   /** Files that somebody changed in that moment, and that are as they were. */
   readonly conflicts: readonly Conflict[];
 };
@@ -118,12 +118,12 @@ async function changesOf(
   shadow: ShadowRepository,
   { files, renames }: ChangeSet,
   root: string,
-): Promise<readonly FileChange[]> {
+): Promise<readonly FileUpdateChange[]> {
   const at = (path: string) => `${root}/${shownPath(path)}`;
   const read = await shadow.read(files.flatMap(({ from, to }) => from?.oid ?? to?.oid ?? []));
   const textOf = (oid: string) => (read.ok ? (read.value.get(oid)?.toString("utf8") ?? "") : "");
   const targets = new Set(renames.map(({ newPath }) => newPath));
-  const changes: FileChange[] = [];
+  const changes: FileUpdateChange[] = [];
   for (const { path, from, to } of files) {
     const newPath = renames.find((each) => each.path === path)?.newPath;
     const moved = newPath === undefined ? to : files.find((each) => each.path === newPath)?.to;

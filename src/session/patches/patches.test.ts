@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import type { FileChange } from "../../chat/index.ts";
+import type { FileUpdateChange } from "../../codex/messages/index.ts";
 import { silentLog } from "../../log.ts";
 import { listChanges, ProjectChanges, undo } from "../changes/index.ts";
 import { applyEdited } from "./apply.ts";
@@ -54,14 +54,14 @@ async function project(files: Readonly<Record<string, string | Buffer>> = {}) {
     ...{ root, changes, place, at, closed, chat },
     read: (name: string) => readFileSync(at(name), "utf8"),
     end: () => changes.after(turn),
-    async show(...asked: readonly FileChange[]) {
+    async show(...asked: readonly FileUpdateChange[]) {
       const proposal = await propose(place, asked);
       if (!proposal.ok) throw new Error(proposal.error.message);
       return proposal.value;
     },
     /** Proposes a patch and applies it with these files as the user has changed them. */
     async apply(
-      asked: readonly FileChange[],
+      asked: readonly FileUpdateChange[],
       edits: Readonly<Record<string, string | undefined>>,
       meanwhile = () => {},
     ) {
@@ -77,15 +77,15 @@ async function project(files: Readonly<Record<string, string | Buffer>> = {}) {
       });
       return applyEdited(place, { left, proposed, files: edited });
     },
-    update: (name: string, diff: string, move?: string): FileChange => ({
+    update: (name: string, diff: string, move?: string): FileUpdateChange => ({
       path: at(name),
       kind: { type: "update", move_path: move === undefined ? null : at(move) },
       diff,
     }),
-    add: (name: string, diff: string): FileChange => ({
+    add: (name: string, diff: string): FileUpdateChange => ({
       ...{ path: at(name), kind: { type: "add" }, diff },
     }),
-    remove: (name: string, diff: string): FileChange => ({
+    remove: (name: string, diff: string): FileUpdateChange => ({
       ...{ path: at(name), kind: { type: "delete" }, diff },
     }),
   };
@@ -106,10 +106,7 @@ describe("a patch that waits", () => {
     });
     const proposal = await own.show(
       own.update("a.txt", HUNK),
-      own.update(
-        "crlf.txt",
-        "@@ -2,2 +2,2 @@\n two\r\n-three\n\\ No newline at end of file\n+3\n",
-      ),
+      own.update("crlf.txt", "@@ -2,2 +2,2 @@\n two\r\n-three\n\\ No newline at end of file\n+3\n"),
       own.add("new/dir/b.txt", "b\n"),
       own.remove("gone.bin", "?"),
       own.update("src/from.txt", HUNK, "src/to.txt"),
@@ -125,7 +122,14 @@ describe("a patch that waits", () => {
       ["crlf.txt", undefined, "changed", "one\r\ntwo\r\nthree", "one\r\ntwo\r\n3\n", undefined],
       ["new/dir/b.txt", undefined, "created", undefined, "b\n", undefined],
       ["gone.bin", undefined, "deleted", "\0\u0001", undefined, undefined],
-      ["src/to.txt", "src/from.txt", "renamed", "one\ntwo\nthree\n", "one\nTWO\nthree\n", undefined],
+      [
+        "src/to.txt",
+        "src/from.txt",
+        "renamed",
+        "one\ntwo\nthree\n",
+        "one\nTWO\nthree\n",
+        undefined,
+      ],
     ]);
     expect(own.read("a.txt")).toBe("one\ntwo\nthree\n");
     expect(readdirSync(own.root).sort()).toEqual(["a.txt", "crlf.txt", "gone.bin", "src"]);
@@ -147,7 +151,7 @@ describe("a patch that waits", () => {
     mkdirSync(own.at("dir"));
     execFileSync("mkfifo", [own.at("pipe")]);
     own.closed.add(own.at("closed.txt"));
-    const cases: readonly (readonly [FileChange, string])[] = [
+    const cases: readonly (readonly [FileUpdateChange, string])[] = [
       [{ ...own.update("a.txt", HUNK), path: outside }, "it lies outside of the project"],
       [{ ...own.add("x", "x"), path: `${own.root}/../x` }, "it lies outside of the project"],
       [own.update("a.txt", HUNK, "../b.txt"), "it lies outside of the project"],
@@ -167,7 +171,10 @@ describe("a patch that waits", () => {
       [own.update("big.txt", HUNK), "it is too large"],
       [own.update("huge.txt", HUNK), "it is too large to be recorded"],
       [own.update("moved.txt", HUNK), "the patch does not fit it: it was changed since"],
-      [{ path: own.at("a.txt"), kind: { type: "unknown" }, diff: "" }, "Codex does not say how it changes"],
+      [
+        { path: own.at("a.txt"), kind: { type: "unknown" }, diff: "" },
+        "Codex does not say how it changes",
+      ],
     ];
     for (const [change, why] of cases) {
       const { left, proposed, files } = await own.show(change);
@@ -265,7 +272,10 @@ describe("a patch that the user has changed", () => {
     const closed = await own.apply([own.update("b.txt", HUNK)], { "b.txt": "x\n" }, () => {
       own.closed.add(own.at("b.txt"));
     });
-    expect(closed).toMatchObject({ ok: false, error: { message: /b\.txt is read-only for Codex/ } });
+    expect(closed).toMatchObject({
+      ok: false,
+      error: { message: /b\.txt is read-only for Codex/ },
+    });
     expect(own.read("b.txt")).toBe("one\ntwo\nthree\n");
   });
 

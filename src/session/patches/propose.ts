@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { realpath } from "node:fs/promises";
-import type { FileChange } from "../../chat/index.ts";
+import type { FileUpdateChange } from "../../codex/messages/index.ts";
 import { statsAt } from "../../look.ts";
 import type { ActionResult } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
@@ -29,7 +29,7 @@ export type PatchPlace = {
 
 /** A file of a patch, with paths from the project's root, as bytes. */
 type Proposed = {
-  readonly change: FileChange;
+  readonly change: FileUpdateChange;
   readonly path: string;
   /** Its path before, if that was another one. */
   readonly old: string | undefined;
@@ -53,7 +53,7 @@ const OUTSIDE = "it lies outside of the project";
  */
 export async function propose(
   { changes, mayWrite }: PatchPlace,
-  asked: readonly FileChange[],
+  asked: readonly FileUpdateChange[],
 ): Promise<Result<Proposal, Failure>> {
   const taken = await changes.now();
   if (!taken.ok) return failed(taken.error.message);
@@ -101,7 +101,7 @@ export async function propose(
 }
 
 type Look = {
-  readonly change: FileChange;
+  readonly change: FileUpdateChange;
   readonly root: string;
   readonly now: Checkpoint;
   readonly mayWrite: PatchPlace["mayWrite"];
@@ -147,7 +147,7 @@ async function refusal(at: {
 }
 
 async function absence(
-  { kind }: FileChange,
+  { kind }: FileUpdateChange,
   before: TreeFile | undefined,
 ): Promise<string | undefined> {
   if (kind.type === "unknown") return "Codex does not say how it changes";
@@ -181,7 +181,7 @@ function textOf(content: Buffer | undefined): string | undefined {
 }
 
 function kindOf(
-  { kind }: FileChange,
+  { kind }: FileUpdateChange,
   before: TreeFile | undefined,
 ): Proposal["files"][number]["change"] {
   if (kind.type === "delete") return "deleted";
@@ -190,7 +190,7 @@ function kindOf(
 }
 
 /** The path that a file has with the patch. */
-function moveOf({ kind, path }: FileChange): string {
+function moveOf({ kind, path }: FileUpdateChange): string {
   return (kind.type === "update" ? kind.move_path : undefined) ?? path;
 }
 

@@ -1,4 +1,4 @@
-import type { FileChange } from "../../chat/index.ts";
+import type { FileUpdateChange } from "../../codex/messages/index.ts";
 
 /** A longer diff is left out: Codex can read the files. */
 const MAX_CHARS = 100_000;
@@ -10,7 +10,7 @@ const MAX_NAMES = 50;
  * SECURITY: the text is partly the files'. It stands in a fence, so that it does not read as the user's
  * own words.
  */
-export function toldText(changes: readonly FileChange[], root: string): string {
+export function toldText(changes: readonly FileUpdateChange[], root: string): string {
   const names = changes.map(({ path }) => JSON.stringify(path.slice(root.length + 1)));
   const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : "";
   const head = `The user changed your patch and applied it in that form, in the place of yours. These files are changed: ${names.slice(0, MAX_NAMES).join(", ")}${more}. Do not apply your patch again; go on from the files as they are now.`;
@@ -20,7 +20,7 @@ export function toldText(changes: readonly FileChange[], root: string): string {
   return `${head} This is what was applied:\n\n${ticks}diff\n${diff}${ticks}`;
 }
 
-function diffOf({ path, kind, diff }: FileChange, root: string): string {
+function diffOf({ path, kind, diff }: FileUpdateChange, root: string): string {
   const name = path.slice(root.length + 1);
   const move = kind.type === "update" ? kind.move_path : undefined;
   const from = kind.type === "add" ? "/dev/null" : `a/${name}`;
@@ -29,7 +29,7 @@ function diffOf({ path, kind, diff }: FileChange, root: string): string {
   return `--- ${from}\n+++ ${to}\n${hunks(kind.type, diff)}`;
 }
 
-function hunks(type: FileChange["kind"]["type"], text: string): string {
+function hunks(type: FileUpdateChange["kind"]["type"], text: string): string {
   if (type === "update" || type === "unknown") return text;
   if (text === "") return "";
   const lines = (text.endsWith("\n") ? text.slice(0, -1) : text).split("\n");

@@ -113,6 +113,9 @@ end
 --- Runs a `<Plug>(codex-chat-review-…)` mapping.
 ---@param action string
 function M.plug(action)
+  if require("codex-chat.review.patch").act(action) then
+    return
+  end
   local review = require("codex-chat.review")
   local run = {
     next = function()
