@@ -304,6 +304,11 @@ export const anyEvents: fc.Arbitrary<ScenarioEvent[]> = fc
             status: text,
           },
           {
+            type: "patch_edited",
+            id: `${text}.`,
+            changes: [{ path: text, kind: { type: "update", move_path: text }, diff: text }],
+          },
+          {
             type: "call_failed",
             call: {
               id: text,

@@ -55,6 +55,10 @@ end
 ---@param it codex-chat.Waiting
 ---@return boolean
 local function is_seen(it)
+  -- The tab page shows the patch that the question is about.
+  if vim.t.codex_chat_patch == it.approval.id then
+    return true
+  end
   local wins = registry.wins(it.chat.buf, 0)
   if #wins == 0 then
     return false

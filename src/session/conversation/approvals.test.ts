@@ -15,7 +15,7 @@ const field = (given: Partial<Field>): Field => ({
 });
 
 /** Questions whose document only remembers what it was told. */
-function asking(fields: readonly Field[]) {
+function asking(fields: readonly Field[], asked?: Approval) {
   const told: unknown[] = [];
   const document: Pick<LiveDocument, "askApproval" | "approvalAnswered" | "whyNotAsked"> = {
     whyNotAsked: () => undefined,
@@ -33,7 +33,7 @@ function asking(fields: readonly Field[]) {
       if (pending === 0) told.push("nothing waits");
     },
   );
-  const approval: Approval = { kind: "questions", id: "n1", title: "a question", fields };
+  const approval = asked ?? { kind: "questions", id: "n1", title: "a question", fields };
   const answered = approvals.ask(approval);
   const { id } = told[0] as Approval;
   return { approvals, told, answered, id, again: () => approvals.ask(approval) };
@@ -136,5 +136,50 @@ describe("the title of a question", () => {
     expect(title({ network: { host: "a.org", protocol: "https" } })).toBe(
       "Codex asks to reach a.org",
     );
+  });
+});
+
+describe("a patch that the user answers with one of their own", () => {
+  const patch = { kind: "patch", id: "n1", itemId: "i1" } as const;
+  const accept = { decision: "accept" } as const;
+
+  it("is declined once, and answered by nobody else meanwhile", async () => {
+    const { approvals, told, answered, id } = asking([], patch);
+    expect(approvals.patch(id)?.itemId).toBe("i1");
+    const held = approvals.hold(id);
+    expect(approvals.hold(id)).toBeUndefined();
+    expect(approvals.answer(id, accept, undefined)).toBeUndefined();
+    held?.decline("as you changed it");
+    expect(await answered).toEqual({ decision: "decline", by: "user" });
+    expect(told.slice(-2)).toMatchObject([
+      [id, "decline", { reason: "as you changed it" }],
+      "nothing waits",
+    ]);
+    held?.letGo();
+    expect(approvals.patch(id)).toBeUndefined();
+  });
+
+  it("can be answered again after it was let go", async () => {
+    const { approvals, answered, id } = asking([], patch);
+    approvals.hold(id)?.letGo();
+    expect(approvals.answer(id, accept, undefined)).toMatchObject({ kind: "patch" });
+    expect(await answered).toMatchObject(accept);
+  });
+
+  it("is withdrawn with its turn all the same", async () => {
+    const { approvals, told, answered, id } = asking([], patch);
+    const held = approvals.hold(id);
+    approvals.cancelAll("the turn is over");
+    expect(await answered).toMatchObject({ decision: "cancel", by: "nobody" });
+    const before = told.length;
+    held?.decline("as you changed it");
+    held?.letGo();
+    expect(told).toHaveLength(before);
+  });
+
+  it("is no other question", () => {
+    const { approvals, id } = asking([field({})]);
+    expect(approvals.hold(id)).toBeUndefined();
+    expect(approvals.patch(id)).toBeUndefined();
   });
 });

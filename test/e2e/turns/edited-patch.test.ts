@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { applyPatch, message, reply } from "../../../src/offline/reply.ts";
-import { SLOW, share } from "../support.ts";
+import { SLOW, share, WAIT } from "../support.ts";
 
 const PATCH = `*** Begin Patch
 *** Update File: a.txt
@@ -22,7 +22,10 @@ const PATCH = `*** Begin Patch
 
 describe("a patch that Codex asks about", SLOW, () => {
   const shared = share({ git: false, config: { approvals: "untrusted" } });
-  beforeEach(() => shared().chat.startAnew());
+  beforeEach(async () => {
+    writeFileSync(join(shared().place.project, ".envrc"), "one\n");
+    await shared().chat.startAnew();
+  });
 
   it("is applied as the user has edited it, and Codex knows; undoing the turn takes it back", async () => {
     const { chat, model, place } = shared();
@@ -58,5 +61,22 @@ describe("a patch that Codex asks about", SLOW, () => {
     await chat.command("undo");
     await expect.poll(read).toBe("one\ntwo\nthree\n");
     await expect.poll(() => existsSync(at("b.txt"))).toBe(false);
+  });
+
+  it("can be looked at only where it is about a file that Codex may not write", async () => {
+    const { chat, model, place } = shared();
+    const { nvim } = chat;
+    const protectedPatch = "*** Begin Patch\n*** Update File: .envrc\n-one\n+two\n*** End Patch";
+    model.answerInTurn(reply(applyPatch(protectedPatch)), reply(message("I see.")));
+    await chat.send("Patch.");
+    await chat.waitForQuestion();
+
+    await chat.answer("e");
+    await expect.poll(() => nvim.lines(), WAIT).toContain("it is read-only for Codex.");
+    expect(await nvim.lua("return vim.bo.modifiable")).toBe(false);
+    await nvim.keys("gy");
+
+    expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
+    expect(readFileSync(join(place.project, ".envrc"), "utf8")).toBe("one\n");
   });
 });

@@ -30,12 +30,17 @@ local api = vim.api
 ---@type table<string, codex-chat.PatchView> by the question's id
 local views = {}
 
---- The patch that this tab page shows.
+--- The patch that this tab page shows, or this buffer is of: a `:qall` that asks about it shows it anywhere.
 ---@return codex-chat.PatchView?
 local function here()
-  local tab = api.nvim_get_current_tabpage()
+  local tab, buf = api.nvim_get_current_tabpage(), api.nvim_get_current_buf()
   for _, view in pairs(views) do
-    if view.tab == tab then
+    if
+      view.tab == tab
+      or vim.iter(view.files):any(function(file)
+        return file.right == buf
+      end)
+    then
       return view
     end
   end
@@ -123,6 +128,9 @@ local function start(chat, approval, proposal)
     end
   end
   window.open(view)
+  if view.fixed then
+    say.info(("this patch can be looked at, but not edited: %s."):format(view.fixed))
+  end
 end
 
 --- Shows the patch of the question under the cursor, else of the oldest one, as a diff.

@@ -44,25 +44,30 @@ local function state_of(view)
   return words[file.change] or "as Codex wants it"
 end
 
+--- The keys, as many as have room.
 ---@param view codex-chat.PatchView
+---@param room integer columns
 ---@return string
-local function hint(view)
+local function hint(view, room)
+  local back = keys.of("close") .. " back "
+  local accept = keys.of("accept") .. " accept  "
+  local hints = { accept .. back, accept }
   if view.over then
-    return ("%s close "):format(keys.of("close"))
+    hints = { keys.of("close") .. " close " }
   elseif view.fixed then
-    return ("%s accept  %s back  not editable: %s "):format(
-      keys.of("accept"),
-      keys.of("close"),
-      view.fixed
-    )
+    table.insert(hints, 1, ("%s%s· not editable: %s "):format(accept, back, view.fixed))
+  else
+    table.insert(hints, 1, ("%s%s leave out  %s"):format(accept, keys.of("reject-file"), back))
+    if vim.iter(view.files):any(files.is_edited) then
+      table.insert(hints, 1, (hints[1]:gsub("accept", "accept as edited", 1)))
+    end
   end
-  local edited = vim.iter(view.files):any(files.is_edited)
-  return ("%s %s  %s leave out  %s back "):format(
-    keys.of("accept"),
-    edited and "accept as edited" or "accept",
-    keys.of("reject-file"),
-    keys.of("close")
-  )
+  for _, words in ipairs(hints) do
+    if api.nvim_strwidth(words) <= room then
+      return words
+    end
+  end
+  return ""
 end
 
 --- Draws the winbars.
@@ -79,11 +84,13 @@ function M.winbars(view)
     list.plain(left)
   )
   local count = #view.files > 1 and ("%d of %d · "):format(view.at, #view.files) or ""
-  vim.wo[view.right_win][0].winbar = ("%%#CodexChatReviewTitle# patch %%*%%#CodexChatMuted#%s%%<%s · %s%%=%s%%*"):format(
-    count,
-    list.plain(file.name),
-    list.plain(state_of(view)),
-    list.plain(hint(view))
+  local width = api.nvim_win_get_width(view.right_win) - #" patch "
+  local what = ("%s%s · %s"):format(count, file.name, state_of(view))
+  what = require("codex-chat.message").cut(what, width)
+  local room = width - api.nvim_strwidth(what) - 2
+  vim.wo[view.right_win][0].winbar = ("%%#CodexChatReviewTitle# patch %%*%%#CodexChatMuted#%s%%=%s%%*"):format(
+    list.plain(what),
+    list.plain(hint(view, room))
   )
 end
 
@@ -164,6 +171,7 @@ function M.open(view)
   vim.cmd(("tab sbuffer %d"):format(file.left))
   view.tab, view.left_win = api.nvim_get_current_tabpage(), api.nvim_get_current_win()
   local stacked = vim.o.diffopt:find("horizontal", 1, true) ~= nil
+  api.nvim_tabpage_set_var(view.tab, "codex_chat_patch", view.id)
   view.right_win = api.nvim_open_win(file.right, true, {
     win = view.left_win,
     split = stacked and "below" or "right",
