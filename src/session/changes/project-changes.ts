@@ -126,7 +126,9 @@ export class ProjectChanges implements TurnHook {
 
   /** What Codex has to know of the user's changes since its last turn; undefined for nothing. */
   news(thread: string): string | undefined {
-    const all = [this.#told.get(thread), this.#news.get(thread)].filter((it) => it !== undefined);
+    const all = [this.#told.get(thread), this.#news.get(thread)].filter(
+      (text) => text !== undefined,
+    );
     return all.length === 0 ? undefined : all.join("\n\n");
   }
 

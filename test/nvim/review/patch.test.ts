@@ -224,9 +224,12 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
     // Neovim asks before it quits.
     await nvim.command("silent! qall");
     expect(await nvim.lines()).toEqual(["one", "mine", "three"]);
+    // Neovim shows it in the current window.
+    await nvim.keys("gB");
     await nvim.command(`buffer ${chat.buf}`);
     await nvim.command("CodexChat patch");
-    await nvim.until("#vim.api.nvim_list_tabpages()", 2);
+    await nvim.untilShown("a.lua · stays as it is");
+    await nvim.keys("gB");
     expect(await asked.sides()).toEqual([ORIGINAL, ["one", "mine", "three"]]);
     expect(asked.shown).toBe(1);
     await nvim.command("tabclose");
