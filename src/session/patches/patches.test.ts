@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,7 +17,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { FileUpdateChange } from "../../codex/messages/index.ts";
 import { silentLog } from "../../log.ts";
-import { listChanges, ProjectChanges, undo } from "../changes/index.ts";
+import { listChanges, ProjectChanges, recover, undo } from "../changes/index.ts";
 import { applyEdited } from "./apply.ts";
 import { propose } from "./propose.ts";
 import { toldText } from "./told.ts";
@@ -39,10 +40,12 @@ async function project(files: Readonly<Record<string, string | Buffer>> = {}) {
     writeFileSync(join(root, name), text);
     if (name.endsWith(".sh")) chmodSync(join(root, name), 0o750);
   }
-  const changes = new ProjectChanges({
-    ...{ root, projectDir: join(base, "state"), env: { HOME: base }, log: silentLog },
-    foreign: () => [],
-  });
+  const open = () =>
+    new ProjectChanges({
+      ...{ root, projectDir: join(base, "state"), env: { HOME: base }, log: silentLog },
+      foreign: () => [],
+    });
+  const changes = open();
   const chat = { path: "/chats/a.md", threadId: "t", text: "" };
   const turn = { threadId: "t", path: chat.path, queries: ["a query"] };
   await changes.before(turn, signal);
@@ -51,7 +54,7 @@ async function project(files: Readonly<Record<string, string | Buffer>> = {}) {
   const place = { changes, mayWrite: (path: string) => !closed.has(path) };
   const at = (name: string) => join(root, name);
   return {
-    ...{ root, changes, place, at, closed, chat },
+    ...{ root, changes, place, at, closed, chat, open },
     read: (name: string) => readFileSync(at(name), "utf8"),
     end: () => changes.after(turn),
     async show(...asked: readonly FileUpdateChange[]) {
@@ -256,6 +259,27 @@ describe("a patch that the user has changed", () => {
     expect((await own.apply(patch, { "b.txt": "mine\n" })).ok).toBe(true);
     expect(readdirSync(own.root)).toEqual(["b.txt"]);
     expect(own.read("b.txt")).toBe("mine\n");
+  });
+
+  it("is completed by the next host where one dies in the middle", async () => {
+    const own = await project({ "a.txt": "one\ntwo\nthree\n" });
+    // It cannot be recorded, as if the host had ended right before.
+    own.changes.log.settle = () => Promise.reject(new Error("the host has ended"));
+    await expect(own.apply([own.update("a.txt", HUNK)], { "a.txt": "mine\n" })).rejects.toThrow(
+      "has ended",
+    );
+    const journal = join(own.root, "../state/checkpoints/journal");
+    const [name = ""] = readdirSync(journal);
+    // The name has the process that does it.
+    renameSync(join(journal, name), join(journal, name.replace(/~\d+_/, "~999999_")));
+    const next = own.open();
+    expect(await recover(next)).toEqual([
+      "Neovim ended in the middle of applying a patch as you changed it. It is complete now.",
+    ]);
+    expect(own.read("a.txt")).toBe("mine\n");
+    await own.end();
+    const listed = await listChanges(next, own.chat, { since: "all", quick: false });
+    expect(listed).toMatchObject({ ok: true, value: { files: [] } });
   });
 
   it("follows no link and writes no closed file that came after it was shown", async () => {
