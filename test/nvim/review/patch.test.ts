@@ -156,8 +156,18 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
       [true, true, "lua", false],
     ]);
     expect(await nvim.lua("return vim.api.nvim_win_get_cursor(0)")).toEqual([2, 0]);
-    await nvim.untilShown("patch a.lua · as Codex wants it");
+    await nvim.untilShown("patch a.lua · as proposed");
     await nvim.untilShown("gy accept  gB leave out  q back");
+  });
+
+  it("shows its state and a key in 80 columns as well", async () => {
+    const screen = { columns: 80, rows: 24 };
+    const name = "a/path/that/takes/all/of/the/room/there/is.lua";
+    await using asked = await Asked.open({ program, screen }, { [name]: ONE["a.lua"], ...ONE });
+    await asked.look();
+    await asked.nvim.untilShown(/ patch 1 of 2 · as proposed +gy accept/);
+    await asked.nvim.keys("ccmine<Esc>");
+    await asked.nvim.untilShown(/ patch 1 of 2 · edited by you +gy accept/);
   });
 
   it("is accepted as Codex wants it while nothing was changed", async () => {

@@ -287,9 +287,7 @@ local function close(view)
   local has_edits = not view.over and is_edited(view)
   window.close(view)
   if has_edits then
-    say.info(
-      "your changes are kept with the question; accepting it applies the patch as you edited it."
-    )
+    say.info("your changes are kept: accepting the patch applies them.")
   end
 end
 

@@ -41,7 +41,7 @@ local function state_of(view)
     return "edited by you"
   end
   local words = { created = "new file", deleted = "to be deleted", renamed = "renamed" }
-  return words[file.change] or "as Codex wants it"
+  return words[file.change] or "as proposed"
 end
 
 --- The keys, as many as have room.
@@ -51,7 +51,7 @@ end
 local function hint(view, room)
   local back = keys.of("close") .. " back "
   local accept = keys.of("accept") .. " accept  "
-  local hints = { accept .. back, accept }
+  local hints = { accept .. back, accept:sub(1, -2) }
   if view.over then
     hints = { keys.of("close") .. " close " }
   elseif view.fixed then
@@ -85,12 +85,19 @@ function M.winbars(view)
   )
   local count = #view.files > 1 and ("%d of %d · "):format(view.at, #view.files) or ""
   local width = api.nvim_win_get_width(view.right_win) - #" patch "
-  local what = ("%s%s · %s"):format(count, file.name, state_of(view))
+  -- The left side names the file as well.
+  local what, keys_here
+  for _, name in ipairs({ file.name .. " · ", "" }) do
+    what = count .. name .. state_of(view)
+    keys_here = hint(view, width - api.nvim_strwidth(what) - 1)
+    if keys_here ~= "" then
+      break
+    end
+  end
   what = require("codex-chat.message").cut(what, width)
-  local room = width - api.nvim_strwidth(what) - 2
   vim.wo[view.right_win][0].winbar = ("%%#CodexChatReviewTitle# patch %%*%%#CodexChatMuted#%s%%=%s%%*"):format(
     list.plain(what),
-    list.plain(hint(view, room))
+    list.plain(keys_here)
   )
 end
 
