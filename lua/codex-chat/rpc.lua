@@ -142,6 +142,13 @@ function handlers.tool_run(buf, call)
   end
 end
 
+function handlers.buf_show_file(buf, at)
+  local chat = registry.get(buf)
+  if chat and require("codex-chat.config").get().window.follow then
+    require("codex-chat.review.beside").show(chat, at.path, at.line)
+  end
+end
+
 function handlers.quickfix_set(findings)
   require("codex-chat.commands.review").findings(findings)
 end

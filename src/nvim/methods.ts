@@ -209,6 +209,15 @@ export const calls = {
     ]),
     Nothing,
   ),
+  /** Codex reads or edits this file now. */
+  buf_show_file: call(
+    ["buf", "at"],
+    z.tuple([
+      Buf,
+      z.object({ path: z.string(), line: z.int().positive().optional() }).meta({ id: "FilePlace" }),
+    ]),
+    Nothing,
+  ),
   /** Makes a quickfix list of a review's findings. */
   quickfix_set: call(["findings"], z.tuple([z.array(Finding)]), Nothing),
   /** Runs a tool of the editor; `tool/answer` follows with the same id. */

@@ -4,6 +4,7 @@ import type { EgressEvent } from "../egress/index.ts";
 import type { Log } from "../log.ts";
 import type { AuditRecorder } from "./audit-recorder.ts";
 import { type Conversation, NO_CONVERSATION } from "./conversation/index.ts";
+import { followed } from "./followed.ts";
 import { asSubAgentApproval, kept, SubAgents } from "./thread/index.ts";
 
 /** How many notifications of unknown threads are kept; a program inside may forge any number. */
@@ -44,6 +45,8 @@ export class Inbox {
       return;
     }
     this.#agents.note(notification);
+    const at = followed(notification);
+    if (at !== undefined) conversation?.document.showFile(at);
     if (conversation !== undefined) conversation.onNotification(notification);
     else if (this.#handleSubAgentEvent(thread, notification)) return;
     else if (this.#early.push(kept(notification)) > MAX_EARLY) this.#early.shift();

@@ -10,6 +10,7 @@ local say = require("codex-chat.message")
 ---@field size number part of the editor's width or height below 1, else columns or rows
 ---@field min_width integer the least columns of a split beside others, if there are that many
 ---@field startinsert boolean whether opening the chat starts insert mode
+---@field follow boolean whether the window beside the chat shows the file that Codex reads or edits
 
 ---@class (exact) codex-chat.Config.Keys `false` maps nothing
 ---@field send string|false
@@ -83,7 +84,7 @@ local function defaults()
     node = "node",
     roots = {},
     root_markers = { "package.json", "Cargo.toml", "go.mod", "pyproject.toml", "Makefile" },
-    window = { position = "right", size = 0.45, min_width = 50, startinsert = true },
+    window = { position = "right", size = 0.45, min_width = 50, startinsert = true, follow = false },
     notify = { done = true, waiting = true },
     completion = { auto = true },
     watch = { paths = {} },

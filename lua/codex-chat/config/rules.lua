@@ -125,6 +125,7 @@ M.keys = {
       size = "number",
       min_width = "number",
       startinsert = "boolean",
+      follow = "boolean",
     },
   },
   keys = {

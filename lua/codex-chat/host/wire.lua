@@ -159,6 +159,10 @@
 ---@class (exact) codex-chat.FileBefore
 ---@field content? string a file with the content it had
 
+---@class (exact) codex-chat.FilePlace
+---@field path string
+---@field line? integer
+
 ---@class (exact) codex-chat.Finding
 ---@field path string
 ---@field line integer
@@ -731,6 +735,7 @@
 ---@field chat_reload fun(buf: integer, hash: string): boolean
 ---@field chat_confirm fun(buf: integer)
 ---@field chat_relocate fun(buf: integer, to: codex-chat.Relocation)
+---@field buf_show_file fun(buf: integer, at: codex-chat.FilePlace)
 ---@field quickfix_set fun(findings: codex-chat.Finding[])
 ---@field tool_run fun(buf: integer, call: codex-chat.ToolCall)
 ---@field threads_page fun(id: integer, threads: codex-chat.ListedThread[])

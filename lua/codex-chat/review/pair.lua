@@ -20,7 +20,7 @@ local api = vim.api
 ---@return boolean
 ---@return string? why
 ---@return string[]? lines
-local function may_open(path)
+function M.may_open(path)
   local look = require("codex-chat.disk.look")
   local stat = vim.uv.fs_lstat(path)
   if not stat then
@@ -97,7 +97,7 @@ local function show_right(review, file)
     review.right_buf = page(review, {})
     return true
   end
-  local ok, why, lines = may_open(file.path)
+  local ok, why, lines = M.may_open(file.path)
   if ok then
     review.right_buf = open_working(review, file.path, lines or {})
   else

@@ -23,6 +23,7 @@ describe("an item", () => {
       id: "call_1",
       command: "/bin/bash -lc ls",
       cwd: "/p",
+      commandActions: [{ type: "unknown" }],
       source: "agent",
       status: "completed",
       aggregatedOutput: "a\n",

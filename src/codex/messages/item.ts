@@ -56,6 +56,11 @@ const KnownItem = z.discriminatedUnion("type", [
     id: Id,
     command: z.string(),
     cwd: z.string().catch(""),
+    /** What Codex takes the command for; of one that reads a file, the file. */
+    commandActions: z
+      .array(z.object({ type: z.string(), path: z.string().nullish().catch(null) }))
+      .nullish()
+      .catch(null),
     source: z.string().catch("agent"),
     status: z.string(),
     aggregatedOutput: text,

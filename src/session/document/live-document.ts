@@ -40,6 +40,12 @@ export type LiveDocumentOptions = {
 /** How often the winbar's tokens move while Codex goes on counting. */
 const TOKENS_MS = 500;
 
+/** How often another file is shown while Codex goes through many. */
+const SHOW_FILE_MS = 300;
+
+/** A file, and a line of it. */
+type FilePlace = { readonly path: string; readonly line?: number };
+
 type Resolved = Extract<LocalEvent, { type: "approval_resolved" }>;
 type Phase = WinbarState["phase"];
 
@@ -75,6 +81,10 @@ export class LiveDocument {
   readonly #edits = new QueryEdits();
   /** SECURITY: a program inside may pretend any number of counts. */
   readonly #showTokens = throttle(() => this.#show(), TOKENS_MS);
+  readonly #showFile = throttle(
+    (at: FilePlace) => this.#tell(this.#editor.call.buf_show_file(this.buf, at)),
+    SHOW_FILE_MS,
+  );
 
   private constructor(options: LiveDocumentOptions, mirror: BufferMirror) {
     const { editor, buf, root, log } = options;
@@ -264,6 +274,11 @@ export class LiveDocument {
   ): void {
     this.#tell(this.#editor.call.buf_set_approval(this.buf, { id, remove: true }));
     this.apply({ type: "approval_resolved", id, decision, ...more });
+  }
+
+  /** Lets the editor show the file that Codex reads or edits now. */
+  showFile(at: FilePlace): void {
+    this.#showFile(at);
   }
 
   /** Shows the user a message that does not belong in the text. */
