@@ -19,6 +19,7 @@ local M = {}
 ---@field fields? codex-chat.Field[] the fields of a question
 ---@field url? string the page to open
 ---@field diff? boolean of a patch: whether it can be looked at as a diff
+---@field is_edited? boolean whether accepting it applies what the user has made of it
 ---@field title? string one line about it, such as "Codex asks to run: ls"
 ---@field at? integer number of the current field
 ---@field answers? table<string, any> the answers so far, secrets included: never shown or logged

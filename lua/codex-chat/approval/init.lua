@@ -185,9 +185,20 @@ local function target_approval()
   return chat, api.nvim_get_current_buf() == chat.buf and keys.at_cursor(chat) or chat.approvals[1]
 end
 
+--- Shows whether accepting a patch applies what the user has made of it.
+---@param chat codex-chat.Chat
+---@param approval codex-chat.Approval
+---@param is_edited boolean
+function M.set_edited(chat, approval, is_edited)
+  if is_pending(chat, approval) and approval.is_edited ~= is_edited then
+    approval.is_edited = is_edited
+    keys.refresh_in_place(chat)
+  end
+end
+
 --- Notes how a question was answered, for the event that follows.
 ---@param id string
----@param decision string
+---@param decision? string nil if it was not
 function M.note(id, decision)
   decision_by_id[id] = decision
 end

@@ -47,6 +47,9 @@ M.on_pick = function() end
 ---@param decision string
 ---@return string
 local function word(approval, decision)
+  if decision == "accept" and approval.is_edited then
+    return "accept as edited"
+  end
   return (words_of[approval.kind] or {})[decision] or M.words[decision]
 end
 
@@ -221,7 +224,7 @@ function M.refresh(chat)
     if stop then
       -- Extmarks move with the text: they are set again only if they are misplaced or would look
       -- different.
-      local looks = ("%d %d"):format(width, approval.at or 1)
+      local looks = ("%d %d %s"):format(width, approval.at or 1, tostring(approval.is_edited))
       local row = approval.mark
         and api.nvim_buf_get_extmark_by_id(chat.buf, ns, approval.mark, {})[1]
       if row ~= stop - 1 or approval.shown ~= looks then

@@ -230,6 +230,7 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
     await nvim.keys("q");
     await nvim.until("#vim.api.nvim_list_tabpages()", 1);
     expect(await nvim.lua("return vim.api.nvim_get_current_buf()")).toBe(chat.buf);
+    await nvim.untilShown("a accept as edited");
     expect(await nvim.lua("return { vim.wo.diff, vim.o.scrollopt }")).toEqual([false, "ver,jump"]);
     // Neovim asks before it quits.
     await nvim.command("silent! qall");

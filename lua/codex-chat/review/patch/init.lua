@@ -86,6 +86,10 @@ local function end_otherwise(view, how)
   say.warn(message:format(how, table.concat(names, ", ")))
 end
 
+window.on_closed = function(view)
+  approvals.set_edited(view.chat, view.approval, is_edited(view))
+end
+
 ---@param view codex-chat.PatchView
 ---@param buf integer
 local function on_write(view, buf)
@@ -178,6 +182,7 @@ local function apply(view)
   }, function(applied, err)
     view.applying = nil
     if err then
+      approvals.note(view.id, nil)
       say.error(err)
       if not vim.list_contains(view.chat.approvals, view.approval) then
         end_otherwise(view, "withdrawn")

@@ -187,6 +187,10 @@ function M.open(view)
   M.show(view)
 end
 
+--- Called when the tab page was closed, by whatever means.
+---@type fun(view: codex-chat.PatchView)
+M.on_closed = function() end
+
 --- Closes the tab page, and goes back to where the user came from. The buffers stay.
 ---@param view codex-chat.PatchView
 function M.close(view)
@@ -216,6 +220,7 @@ function M.close(view)
   if is_here and api.nvim_win_is_valid(view.from) then
     api.nvim_set_current_win(view.from)
   end
+  M.on_closed(view)
 end
 
 return M
