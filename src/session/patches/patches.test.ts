@@ -303,6 +303,14 @@ describe("a patch that the user has changed", () => {
     expect(own.read("b.txt")).toBe("one\ntwo\nthree\n");
   });
 
+  it("is told to Codex before its next turn where the one that it is about is over", async () => {
+    const { changes } = await project();
+    changes.tellLater("t", "the diff");
+    expect([changes.news("t"), changes.news("other")]).toEqual(["the diff", undefined]);
+    changes.newsTaken("t");
+    expect(changes.news("t")).toBeUndefined();
+  });
+
   it("is told to Codex as the diff of what was applied", async () => {
     const own = await project({ "a.txt": "one\ntwo\nthree\n", "gone.txt": "```\n" });
     const applied = await own.apply(
