@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type OpenChat, openChat } from "../../support/chat.ts";
@@ -25,6 +25,11 @@ end, vim.api.nvim_tabpage_list_wins(0))`;
 const UNSAVED = `vim.tbl_map(function(info)
   return vim.api.nvim_buf_get_lines(info.bufnr, 0, -1, false)
 end, vim.fn.getbufinfo({ bufmodified = 1, buflisted = 1 }))`;
+
+/** The names of the view's buffers. */
+const OWN = `vim.tbl_filter(function(name)
+  return vim.startswith(name, "codex-chat://")
+end, vim.tbl_map(vim.api.nvim_buf_get_name, vim.api.nvim_list_bufs()))`;
 
 /** An open chat in which a patch waits. */
 class Asked implements AsyncDisposable {
@@ -323,10 +328,28 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
       await nvim.untilShown("without your changes");
       await nvim.command("silent! qall");
       expect(await nvim.lua(`return ${UNSAVED}`)).toEqual([["one", "mine", "three"]]);
-      if (how === "open") await nvim.keys("gy");
+      if (how === "open") await nvim.keys("gyq");
+      await nvim.until("#vim.api.nvim_list_tabpages()", 1);
       expect(asked.applied).toEqual([]);
+      expect(await nvim.lua(`return ${OWN}`)).toEqual(["codex-chat://patch/a.lua"]);
+      expect(await nvim.lua(`return ${UNSAVED}`)).toEqual([["one", "mine", "three"]]);
     },
   );
+
+  it("is in no session", async () => {
+    await using asked = await Asked.open({ program }, ONE);
+    const { nvim } = asked;
+    const session = join(nvim.home, "session.vim");
+    await nvim.lua(
+      `local path = ...
+      vim.api.nvim_create_autocmd("VimLeave", { callback = function() vim.cmd.mksession(path) end })`,
+      session,
+    );
+    await asked.look();
+    await nvim.keys(":qall<CR>");
+    await nvim.exited;
+    expect(readFileSync(session, "utf8")).not.toContain("codex-chat://");
+  });
 
   it("goes with the question where nothing was written, and with the host", async () => {
     await using asked = await Asked.open({ program }, ONE);
@@ -334,11 +357,7 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
     await asked.look();
     chat.host.crash();
     await nvim.until("#vim.api.nvim_list_tabpages()", 1);
-    expect(
-      await nvim.lua(`return #vim.tbl_filter(function(buf)
-        return vim.api.nvim_buf_get_name(buf):find("codex-chat://", 1, true) ~= nil
-      end, vim.api.nvim_list_bufs())`),
-    ).toBe(0);
+    expect(await nvim.lua(`return ${OWN}`)).toEqual([]);
   });
 
   it("can be looked at only where its text is not known", async () => {

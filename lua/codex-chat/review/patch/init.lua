@@ -52,17 +52,34 @@ local function is_edited(view)
   return vim.iter(view.files):any(files.is_edited)
 end
 
+--- Forgets a patch whose windows are closed, and removes its buffers.
 ---@param view codex-chat.PatchView
-local function discard(view)
+---@param kept table<integer, true> buffers with words of the user's
+local function forget(view, kept)
   views[view.id] = nil
-  window.close(view)
   for _, file in ipairs(view.files) do
     for _, buf in ipairs({ file.left, file.right }) do
-      if api.nvim_buf_is_valid(buf) then
+      if not kept[buf] and api.nvim_buf_is_valid(buf) then
         pcall(api.nvim_buf_delete, buf, { force = true })
       end
     end
   end
+end
+
+---@param view codex-chat.PatchView
+local function discard(view)
+  window.close(view)
+  forget(view, {})
+end
+
+--- Forgets a patch that was answered otherwise; what the user wrote stays in ordinary buffers.
+---@param view codex-chat.PatchView
+local function let_go(view)
+  local kept = {}
+  for _, file in ipairs(vim.tbl_filter(files.has_words, view.files)) do
+    kept[file.right] = true
+  end
+  forget(view, kept)
 end
 
 --- The question is answered without what the user wrote: that stays in its buffers.
@@ -78,7 +95,11 @@ local function end_otherwise(view, how)
   for _, file in ipairs(kept) do
     vim.bo[file.right].buflisted, vim.bo[file.right].modified = true, true
   end
-  window.winbars(view)
+  if window.is_open(view) then
+    window.winbars(view)
+  else
+    let_go(view)
+  end
   local names = vim.tbl_map(function(file)
     return (":buffer %d (%s)"):format(file.right, file.name)
   end, kept)
@@ -87,6 +108,9 @@ local function end_otherwise(view, how)
 end
 
 window.on_closed = function(view)
+  if view.over then
+    let_go(view)
+  end
   approvals.set_edited(view.chat, view.approval, is_edited(view))
 end
 

@@ -153,6 +153,13 @@ local function watch(view)
       end
     end,
   })
+  -- A session must not restore windows of a patch that is gone.
+  api.nvim_create_autocmd("VimLeavePre", {
+    group = view.group,
+    callback = function()
+      M.close(view)
+    end,
+  })
   for _, file in ipairs(view.files) do
     api.nvim_create_autocmd({ "TextChanged", "InsertLeave", "OptionSet" }, {
       group = view.group,
