@@ -190,6 +190,22 @@ describe("a patch that waits", () => {
   });
 });
 
+describe("a patch of many large files", () => {
+  it("is not read beyond a bound", async () => {
+    const names = Array.from({ length: 8 }, (_, index) => `${index}.txt`);
+    // Each has another content.
+    const text = (name: string) => `${name}\n`.padEnd(5 * 1024 ** 2, "x");
+    const own = await project(Object.fromEntries(names.map((name) => [name, text(name)])));
+    const { files, left, proposed } = await own.show(
+      ...names.map((name) => own.update(name, HUNK)),
+    );
+    expect(files.filter(({ why }) => why === "it is too large")).toHaveLength(4);
+    expect(files.filter(({ why }) => why === "it and the others are too large")).toHaveLength(4);
+    expect(files.filter(({ before }) => before !== undefined)).toHaveLength(4);
+    expect(proposed).toBe(left);
+  });
+});
+
 describe("a patch that the user has changed", () => {
   it("is applied as it stands there, and undone with its turn", async () => {
     const own = await project({

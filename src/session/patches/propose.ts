@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { realpath } from "node:fs/promises";
 import type { FileUpdateChange } from "../../codex/messages/index.ts";
+import type { GitError } from "../../git.ts";
 import { statsAt } from "../../look.ts";
 import type { ActionResult } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
@@ -8,6 +9,7 @@ import {
   type Checkpoint,
   type FileKind,
   oidOf,
+  type ShadowRepository,
   type TreeFile,
 } from "../../workspace/checkpoints/index.ts";
 import { bytePath } from "../../workspace/index.ts";
@@ -40,7 +42,7 @@ type Proposed = {
 
 /** The largest file that is edited, and the most bytes that are looked at. */
 const MAX_BYTES = 2 * 1024 ** 2;
-const MAX_ALL_BYTES = 64 * 1024 ** 2;
+const MAX_ALL_BYTES = 16 * 1024 ** 2;
 
 const OUTSIDE = "it lies outside of the project";
 
@@ -61,19 +63,20 @@ export async function propose(
   const root = await realpath(changes.root);
   const files = await Promise.all(asked.map((change) => look({ change, root, now, mayWrite })));
   const shadow = await changes.checkpoints.shadow();
-  const contents = await shadow.read(files.flatMap(({ before }) => before?.oid ?? []));
+  const contents = await readSome(
+    shadow,
+    files.flatMap(({ before }) => before?.oid ?? []),
+  );
   if (!contents.ok) return failed(contents.error.message);
   const paths = files.flatMap(({ path, old }) => (old === undefined ? [path] : [path, old]));
-  let left = MAX_ALL_BYTES;
   const changed = new Map<string, TreeFile | undefined>();
   const fresh: Buffer[] = [];
   const shown = files.map((file) => {
     const { path, old, before } = file;
     const isTwice = [path, old].some((each) => paths.filter((other) => other === each).length > 1);
     const content = before === undefined ? undefined : contents.value.get(before.oid);
-    left -= content?.length ?? 0;
     const why = file.why ?? (isTwice ? "the patch names it twice" : undefined);
-    const after = why === undefined ? afterOf(file, content, left < 0) : why;
+    const after = why ?? afterOf(file, content);
     if (typeof after === "string") return { file, after: undefined, why: after };
     if (old !== undefined) changed.set(old, undefined);
     changed.set(path, after.file);
@@ -84,7 +87,10 @@ export async function propose(
     changed.size === 0 ? ok(now.commit) : await changes.derive(now.commit, changed, fresh);
   if (!derived.ok) return failed(derived.error.message);
   const versions = await changes.versions.put(
-    shown.flatMap(({ file, after }) => [file.before?.oid ?? [], after?.oid ?? []].flat()),
+    shown.flatMap(({ file: { before }, after }) => [
+      ...(before !== undefined && contents.value.has(before.oid) ? [before.oid] : []),
+      ...(after === undefined ? [] : [after.oid]),
+    ]),
   );
   return ok({
     left: now.commit,
@@ -154,18 +160,37 @@ async function absence(
   return before === undefined && kind.type !== "add" ? "it is not there" : undefined;
 }
 
+/** How many contents are read at once. */
+const BATCH = 4;
+
+/** Contents by their names, until there are more than is looked at. */
+async function readSome(
+  shadow: ShadowRepository,
+  oids: readonly string[],
+): Promise<Result<ReadonlyMap<string, Buffer>, GitError>> {
+  const contents = new Map<string, Buffer>();
+  let bytes = 0;
+  for (let at = 0; at < oids.length && bytes < MAX_ALL_BYTES; at += BATCH) {
+    const read = await shadow.read(oids.slice(at, at + BATCH));
+    if (!read.ok) return read;
+    for (const [oid, content] of read.value) {
+      contents.set(oid, content);
+      bytes += content.length;
+    }
+  }
+  return ok(contents);
+}
+
 type After = { readonly file: TreeFile | undefined; readonly content: Buffer | undefined };
 
 /** A file as the patch makes it, or why that is not known. */
 function afterOf(
   { change: { kind, diff }, before }: Proposed,
   content: Buffer | undefined,
-  isTooMuch: boolean,
 ): After | string {
   if (kind.type === "delete") return { file: undefined, content: undefined };
-  if (before !== undefined && content === undefined) return "its content is not on record";
-  if (isTooMuch || (content?.length ?? 0) > MAX_BYTES || diff.length > MAX_BYTES)
-    return "it is too large";
+  if (before !== undefined && content === undefined) return "it and the others are too large";
+  if ((content?.length ?? 0) > MAX_BYTES || diff.length > MAX_BYTES) return "it is too large";
   const text = kind.type === "add" ? diff : textOf(content);
   if (text?.includes("\0") !== false) return "it is not text in UTF-8";
   const after = kind.type === "add" ? text : patched(text, diff);
