@@ -12,7 +12,7 @@ import { shownPath } from "../../workspace/index.ts";
 import type { Conflict } from "../../workspace/restore/index.ts";
 import { applied } from "../changes/index.ts";
 import type { Failure } from "../failure.ts";
-import { insideOf, isOfGit, type PatchPlace } from "./propose.ts";
+import { insideOf, isOfGit, type PatchPlace, readSome } from "./propose.ts";
 
 type Params = Omit<ActionParams<"patch/apply">, "id">;
 
@@ -120,7 +120,11 @@ async function changesOf(
   root: string,
 ): Promise<readonly FileUpdateChange[]> {
   const at = (path: string) => `${root}/${shownPath(path)}`;
-  const read = await shadow.read(files.flatMap(({ from, to }) => from?.oid ?? to?.oid ?? []));
+  const whole = files.filter(({ from, to }) => from === undefined || to === undefined);
+  const read = await readSome(
+    shadow,
+    whole.flatMap(({ from, to }) => from?.oid ?? to?.oid ?? []),
+  );
   const textOf = (oid: string) => (read.ok ? (read.value.get(oid)?.toString("utf8") ?? "") : "");
   const targets = new Set(renames.map(({ newPath }) => newPath));
   const changes: FileUpdateChange[] = [];

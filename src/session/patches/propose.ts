@@ -164,7 +164,7 @@ async function absence(
 const BATCH = 4;
 
 /** Contents by their names, until there are more than is looked at. */
-async function readSome(
+export async function readSome(
   shadow: ShadowRepository,
   oids: readonly string[],
 ): Promise<Result<ReadonlyMap<string, Buffer>, GitError>> {
