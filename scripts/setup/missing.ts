@@ -15,14 +15,13 @@ const NEOVIM: MissingPart = {
 };
 
 const ENGINE: MissingPart = {
-  what: "a Docker engine that you may use, with gVisor as its runtime runsc",
+  what: "a Docker engine that you may use, with gVisor as a runtime",
   commands: [
     "sudo apt-get install docker.io && sudo usermod -aG docker $USER   # then log in again",
     "sudo apt-get install -t bookworm-backports runsc                  # Debian 12",
     "sudo apt-get install runsc                                        # Debian 13",
     "https://gvisor.dev/docs/user_guide/install/                       # elsewhere",
-    "and in /etc/docker/daemon.json (Debian's runsc is /usr/bin/runsc):",
-    ...runtimeSetup("runsc").split("\n"),
+    ...runtimeSetup("codex-chat").split("\n"),
   ],
 };
 

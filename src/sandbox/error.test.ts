@@ -14,7 +14,7 @@ describe("containerFailure", () => {
     );
     expect(error.kind).toBe("runtime_broken");
     expect(error.message).toContain("--network=none");
-    expect(error.fix).toContain('"runtimeArgs": ["--network=none", "--directfs=false"]');
+    expect(error.fix).toContain("--runtime=runsc -- --network=none --directfs=false");
   });
 
   it.each([

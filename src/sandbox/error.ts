@@ -102,17 +102,14 @@ export function engineFault(cause: unknown): EngineFault {
   };
 }
 
-const RUNTIME_ARGS = `"runtimeArgs": ["--network=none", "--directfs=false"]`;
+const RUNTIME_ARGS = "--network=none --directfs=false";
 
-/** The entry of `/etc/docker/daemon.json` that registers gVisor with Docker. */
+/** The commands that register gVisor with Docker, under a name of its own. */
 export function runtimeSetup(runtime: string): string {
-  return [
-    `{ "runtimes": { "${runtime}": { "path": "/usr/local/bin/runsc", ${RUNTIME_ARGS} } } }`,
-    "then: sudo systemctl restart docker",
-  ].join("\n");
+  return `sudo runsc install --runtime=${runtime} -- ${RUNTIME_ARGS}\nsudo systemctl restart docker`;
 }
 
-/** The steps that register gVisor with an engine. */
+/** The commands that register gVisor with an engine. */
 export function runtimeAdvice(
   engine: { readonly product: string; readonly rootless: boolean },
   runtime: string,
@@ -121,15 +118,19 @@ export function runtimeAdvice(
     const conf = engine.rootless ? "~/.config/containers" : "/etc/containers";
     return [
       "Podman passes no arguments to a runtime, so write a script /usr/local/bin/runsc-sandbox:",
-      `#!/bin/sh\nexec /usr/local/bin/runsc --network=none --directfs=false "$@"`,
-      `and in ${conf}/containers.conf, because Podman's socket uses only the default runtime:`,
+      `#!/bin/sh\nexec runsc ${RUNTIME_ARGS} "$@"`,
+      "Make it executable: sudo chmod 755 /usr/local/bin/runsc-sandbox",
+      `Put this into ${conf}/containers.conf, because Podman's socket uses only the default runtime:`,
       `[engine]\nruntime = "${runtime}"\n[engine.runtimes]\n${runtime} = ["/usr/local/bin/runsc-sandbox"]`,
-      `then: ${engine.rootless ? "systemctl --user" : "sudo systemctl"} restart podman.socket podman.service`,
+      `${engine.rootless ? "systemctl --user" : "sudo systemctl"} restart podman.socket podman.service`,
     ].join("\n");
   }
-  if (!engine.rootless) return `Put this into /etc/docker/daemon.json:\n${runtimeSetup(runtime)}`;
-  const setup = runtimeSetup(runtime).replace("sudo systemctl", "systemctl --user");
-  return `Put this into ~/.config/docker/daemon.json:\n${setup}`;
+  if (!engine.rootless) return runtimeSetup(runtime);
+  return [
+    "mkdir -p ~/.config/docker",
+    `runsc install --config_file ~/.config/docker/daemon.json --runtime=${runtime} -- ${RUNTIME_ARGS}`,
+    "systemctl --user restart docker",
+  ].join("\n");
 }
 
 /** Commands that free space where the engine keeps its data; this plugin's own data first. */
@@ -160,7 +161,7 @@ export function containerFailure(
     return {
       kind: "no_runtime",
       message: `The engine does not know the runtime "${context.runtime}".`,
-      fix: `Install gVisor (https://gvisor.dev/docs/user_guide/install/) and put this into /etc/docker/daemon.json:\n${runtimeSetup(context.runtime)}`,
+      fix: `Install gVisor (:help codex-chat-gvisor).\n${runtimeSetup(context.runtime)}`,
       runtime: context.runtime,
       known: [],
       cause,
@@ -209,7 +210,7 @@ function runtimeBroken(runtime: string, detail: string, cause: unknown): Sandbox
   return {
     kind: "runtime_broken",
     message: `The runtime "${runtime}" cannot start containers on this kernel without --network=none in its runtimeArgs (google/gvisor#10704).`,
-    fix: `Put this into /etc/docker/daemon.json:\n${runtimeSetup(runtime)}`,
+    fix: runtimeSetup(runtime),
     runtime,
     detail,
     cause,

@@ -159,7 +159,7 @@ describe("selfTest", SLOW, () => {
     const error = refused(await test(engine, "runc", { cacheDir }));
     expect(error).toMatchObject({ kind: "self_test_failed", part: "gvisor" });
     expect(error.message).toContain("does not run on gVisor's kernel");
-    expect(error.fix).toContain('runtime = "runsc"');
+    expect(error.fix).toContain("Leave sandbox.runtime out");
     expect(await reports(cacheDir)).toEqual([]);
   });
 

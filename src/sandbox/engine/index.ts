@@ -7,6 +7,6 @@ export { engineClient } from "./client.ts";
 export { demux } from "./demux.ts";
 export { type Engine, findEngine } from "./engine.ts";
 export { type ExecOptions, type SandboxProcess, startProcess } from "./process.ts";
-export { type CheckedRuntime, checkRuntime } from "./runtime.ts";
+export { acceptsWeaker, type CheckedRuntime, checkRuntime } from "./runtime.ts";
 export { lookForRuntime } from "./runtime-program.ts";
 export { withUmask } from "./umask.ts";

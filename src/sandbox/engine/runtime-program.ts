@@ -63,7 +63,7 @@ function wrong(
     error: {
       kind: "runtime_broken",
       message: `The engine has the runtime "${runtime}", but ${detail}.`,
-      fix: `${first}Install gVisor there (https://gvisor.dev/docs/user_guide/install/), or correct the path.\n${runtimeAdvice(engine, runtime)}`,
+      fix: `${first}Install gVisor (:help codex-chat-gvisor), and register it again.\n${runtimeAdvice(engine, runtime)}`,
       runtime,
       detail,
     },

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Engine } from "./engine.ts";
-import { checkRuntime, parseRelease } from "./runtime.ts";
+import { acceptsWeaker, checkRuntime, parseRelease } from "./runtime.ts";
 
 /** An engine of which only the list of runtimes is asked. */
 function engineWith(runtimes: Engine["runtimes"], more: Partial<Engine> = {}): Engine {
@@ -24,14 +24,18 @@ describe("checkRuntime", () => {
     const result = await checkRuntime(engineWith({ runc: { path: "runc", args: [] } }));
     if (result.ok) throw new Error("accepted");
     expect(result.error.kind).toBe("no_runtime");
-    expect(result.error.message).toContain("it has: runc");
-    expect(result.error.fix).toContain('"--network=none", "--directfs=false"');
+    expect(result.error.message).toContain('has no runtime "codex-chat" or "runsc" (it has: runc)');
+    expect(result.error.fix).toContain(
+      "sudo runsc install --runtime=codex-chat -- --network=none --directfs=false\nsudo systemctl restart docker",
+    );
   });
 
   it("says where a rootless Docker has its configuration", async () => {
     const result = await checkRuntime(engineWith({}, { rootless: true }));
     if (result.ok) throw new Error("accepted");
-    expect(result.error.fix).toContain("~/.config/docker/daemon.json");
+    expect(result.error.fix).toContain(
+      "runsc install --config_file ~/.config/docker/daemon.json --runtime=codex-chat -- ",
+    );
     expect(result.error.fix).toContain("systemctl --user restart docker");
   });
 
@@ -42,9 +46,35 @@ describe("checkRuntime", () => {
     if (result.ok) throw new Error("accepted");
     expect(result.error.kind).toBe("no_runtime");
     expect(result.error.message).toContain("its default runtime, which is crun");
-    expect(result.error.fix).toContain('[engine]\nruntime = "runsc"');
+    expect(result.error.fix).toContain('[engine]\nruntime = "codex-chat"');
     const right = engineWith(runtimes, { ...podman, defaultRuntime: "runsc" });
     expect(await checkRuntime(right)).toMatchObject({ ok: true });
+  });
+
+  it("takes the runtime codex-chat where the engine has it, unless the user names another", async () => {
+    const runtimes = {
+      runsc: { path: "/no/runsc", args: [] },
+      "codex-chat": { path: "/no/runsc", args: ["--network=none"] },
+    };
+    const both = engineWith(runtimes);
+    expect(await checkRuntime(both)).toMatchObject({ value: { name: "codex-chat" } });
+    const named = await checkRuntime(both, { runtime: "runsc" });
+    expect(named).toMatchObject({ value: { name: "runsc" } });
+    const podman = { product: "Podman", defaultRuntime: "runsc" };
+    expect(await checkRuntime(engineWith(runtimes, podman))).toMatchObject({
+      value: { name: "runsc" },
+    });
+    const own = engineWith(runtimes, { ...podman, defaultRuntime: "codex-chat" });
+    expect(await checkRuntime(own)).toMatchObject({ value: { name: "codex-chat" } });
+  });
+
+  it("takes a weaker runtime only from a user who names one that is not gVisor's", () => {
+    expect([undefined, "codex-chat", "runsc", "runc"].map(acceptsWeaker)).toEqual([
+      false,
+      false,
+      false,
+      true,
+    ]);
   });
 
   it.each(["release-20221219.0", "0.0~20221219.0-2"])(

@@ -11,6 +11,27 @@ import type { Engine, EngineRuntime } from "./engine.ts";
  */
 export const OLDEST_RELEASE = 20240729;
 
+/** The runtime that the installation guide registers, so that others keep `runsc` as it is. */
+const OWN_RUNTIME = "codex-chat";
+const GVISOR_RUNTIME = "runsc";
+
+/**
+ * Whether a user who names this runtime accepts one that is weaker than gVisor. Without a name, and
+ * with one of gVisor's, only gVisor will do.
+ */
+export function acceptsWeaker(runtime: string | undefined): boolean {
+  return runtime !== undefined && runtime !== OWN_RUNTIME && runtime !== GVISOR_RUNTIME;
+}
+
+/** The engine's runtime of our own name if it can be used, else `runsc`. The self-test proves it. */
+function defaultRuntime(engine: Engine): string {
+  const hasOwn =
+    engine.product === "Podman"
+      ? engine.defaultRuntime === OWN_RUNTIME
+      : engine.runtimes[OWN_RUNTIME] !== undefined;
+  return hasOwn ? OWN_RUNTIME : GVISOR_RUNTIME;
+}
+
 /** A registered runtime; `release` is the day of the gVisor release, null if it is not known. */
 export type CheckedRuntime = EngineRuntime & {
   readonly name: string;
@@ -18,24 +39,28 @@ export type CheckedRuntime = EngineRuntime & {
 };
 
 /**
- * Checks that the engine has the runtime and that its release is one that does not hang.
+ * Checks that the engine has the runtime (without a name: `codex-chat`, else `runsc`) and that its release is one that does not hang.
  * This proves nothing about isolation; the self-test does.
  *
  * Errors: `no_runtime`, `runtime_broken`.
  */
 export async function checkRuntime(
   engine: Engine,
-  { runtime = "runsc", signal }: { readonly runtime?: string; readonly signal?: AbortSignal } = {},
+  {
+    runtime: named,
+    signal,
+  }: { readonly runtime?: string | undefined; readonly signal?: AbortSignal } = {},
 ): Promise<Result<CheckedRuntime, SandboxError>> {
   signal?.throwIfAborted();
+  const runtime = named ?? defaultRuntime(engine);
   const entry = engine.runtimes[runtime];
-  if (entry === undefined) return err(noRuntime(engine, runtime));
+  if (entry === undefined) return err(noRuntime(engine, named));
   // Podman's Docker-compatible socket ignores the runtime that a container asks for (4.3).
   if (engine.product === "Podman" && engine.defaultRuntime !== runtime) {
     return err({
       kind: "no_runtime",
-      message: `Podman starts every container of its socket with its default runtime, which is ${engine.defaultRuntime || "unknown"}; that must be "${runtime}".`,
-      fix: runtimeAdvice(engine, runtime),
+      message: `Podman starts every container of its socket with its default runtime, which is ${engine.defaultRuntime || "unknown"}; that must be "${named ?? OWN_RUNTIME}".`,
+      fix: runtimeAdvice(engine, named ?? OWN_RUNTIME),
       runtime,
       known: Object.keys(engine.runtimes),
     });
@@ -75,12 +100,14 @@ async function releaseOf(path: string, signal: AbortSignal | undefined): Promise
   return typeof stdout === "string" ? parseRelease(stdout) : null;
 }
 
-function noRuntime(engine: Engine, runtime: string): SandboxError {
+function noRuntime(engine: Engine, named: string | undefined): SandboxError {
   const known = Object.keys(engine.runtimes);
+  const runtime = named ?? OWN_RUNTIME;
+  const wanted = named === undefined ? `"${OWN_RUNTIME}" or "${GVISOR_RUNTIME}"` : `"${named}"`;
   return {
     kind: "no_runtime",
-    message: `${engine.product} ${engine.version} has no runtime "${runtime}" (it has: ${known.join(", ") || "none"}); gVisor is what keeps the agent's commands off this machine.`,
-    fix: `Install gVisor (https://gvisor.dev/docs/user_guide/install/).\n${runtimeAdvice(engine, runtime)}`,
+    message: `${engine.product} ${engine.version} has no runtime ${wanted} (it has: ${known.join(", ") || "none"}); gVisor is what keeps the agent's commands off this machine.`,
+    fix: `Install gVisor (:help codex-chat-gvisor).\n${runtimeAdvice(engine, runtime)}`,
     runtime,
     known,
   };

@@ -226,7 +226,7 @@ function fix(
     case "read_only":
       return `Give the runtime --directfs=false, or install gVisor release-20250707 or newer (best 20260810).\n${setup}`;
     case "gvisor":
-      return `Set runtime = "runsc" in the configuration, or correct the path of "${runtime.name}".\n${setup}`;
+      return `Leave sandbox.runtime out of the configuration, or register gVisor as "${runtime.name}":\n${setup}`;
     case "network":
     case "start":
     case "devices":
@@ -240,7 +240,7 @@ function fix(
     case "image":
       return "Use an image that has sh, coreutils, findutils, util-linux and node, such as the plugin's own (leave sandbox.image out).";
     case "limits":
-      return "docker info | grep -i -e cgroup -e limit\nBoot with cgroups for memory and pids; for a rootless engine: sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload\nthen log in anew.";
+      return "docker info | grep -i -e cgroup -e limit\nBoot with cgroups for memory and pids; for a rootless engine: sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload\nThen log in again.";
     default:
       return part satisfies never;
   }

@@ -6,6 +6,7 @@ import { isLoopback } from "../../loopback.ts";
 import { ownUser } from "../../own-user.ts";
 import { err, ok, type Result } from "../../result.ts";
 import {
+  acceptsWeaker,
   type CheckedRuntime,
   checkRuntime,
   type Engine,
@@ -87,7 +88,7 @@ export async function prepareEngine(
     uid,
     gid,
     // A runtime may be weaker than gVisor only if the user's settings name it.
-    acceptWeaker: settings.sandbox.runtime !== "runsc",
+    acceptWeaker: acceptsWeaker(settings.sandbox.runtime),
     fresh,
     signal,
   });

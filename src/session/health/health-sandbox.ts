@@ -3,6 +3,7 @@ import { ownHomes, ownUser } from "../../own-user.ts";
 import { findProgram } from "../../programs.ts";
 import { ourVolumes } from "../../sandbox/caches/index.ts";
 import {
+  acceptsWeaker,
   type CheckedRuntime,
   checkRuntime,
   type Engine,
@@ -64,7 +65,7 @@ export async function checkSandbox(
       healthLine(
         SECTION,
         "info",
-        `whether the program of "${name}" exists could not be checked: ${program.why}; the self-test will show it`,
+        `whether the program of the runtime exists could not be checked: ${program.why}; the self-test will show it`,
       ),
     );
 
@@ -91,14 +92,14 @@ export async function checkSandbox(
     cacheDir: join(settings.state_dir, "self-test"),
     uid,
     gid,
-    acceptWeaker: name !== "runsc",
+    acceptWeaker: acceptsWeaker(name),
     fresh: true,
   });
   if (!report.ok)
     return [...lines, ...(wrong === undefined ? [] : [wrong]), failedLine(SECTION, report.error)];
   const { gvisor, kernel, checks } = report.value;
   const proof = `self-test: kernel ${kernel}, ${checks.length} attempts to break out failed`;
-  const weaker = `${proof}, but ${name} is not gVisor: it is weaker`;
+  const weaker = `${proof}, but ${runtime.value.name} is not gVisor: it is weaker`;
   return [...lines, healthLine(SECTION, gvisor ? "ok" : "warn", gvisor ? proof : weaker)];
 }
 

@@ -108,7 +108,8 @@ export const Settings = z.object({
     .prefault({}),
   sandbox: z
     .object({
-      runtime: z.string().min(1).default("runsc"),
+      /** Without a name: the engine's `codex-chat` if it has one, else `runsc`. */
+      runtime: z.string().min(1).optional(),
       base_image: z.string().min(1).default("debian:trixie-slim"),
       /** An image with Node that replaces the plugin's. */
       image: ImageName.optional(),

@@ -1,6 +1,6 @@
 /** Runtimes that the engine is told of, and whose programs are not there. */
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -41,7 +41,7 @@ describe("the health check of a runtime", { timeout: 150_000 }, () => {
         'The engine has the runtime "gone", but there is no /nonexistent/runsc.',
       );
       expect(error?.advice.join("\n")).toMatch(
-        /^Install gVisor there .*\nPut this into \/etc\/docker\/daemon\.json:\n.*"gone": \{ "path"/,
+        /^Install gVisor \(:help codex-chat-gvisor\).*\nsudo runsc install --runtime=gone -- /,
       );
       expect((await found("plain")).filter(({ level }) => level === "error")).toMatchObject([
         {
@@ -54,11 +54,20 @@ describe("the health check of a runtime", { timeout: 150_000 }, () => {
       await execa("chmod", ["a+rx", plain]);
       expect((await found("plain")).filter(({ level }) => level === "error")).toEqual([]);
 
-      // What is to be written for a runtime that is not registered is taken as it stands there.
+      const real = await findEngine({ env: {}, host: engine.host });
+      if (!real.ok) throw new Error(real.error.message);
+      // The command for a runtime that is not registered is run as it stands there.
       const unknown = (await found("mine")).filter(({ level }) => level === "error");
-      const entry = /^\{ "runtimes".*$/m.exec(unknown[0]?.advice.join("\n") ?? "")?.[0] ?? "{}";
-      const { mine } = JSON.parse(entry).runtimes;
-      expect(mine.path).toBe("/usr/local/bin/runsc");
+      const command = /^sudo (runsc install .*)$/m.exec(unknown[0]?.advice.join("\n") ?? "")?.[1];
+      const config = join(base, "daemon.json");
+      const [, , ...args] = (command ?? "").split(" ");
+      await execa(real.value.runtimes["runsc"]?.path ?? "", [
+        "install",
+        "--config_file",
+        config,
+        ...args,
+      ]);
+      const { mine } = JSON.parse(await readFile(config, "utf8")).runtimes;
       await using again = await usePrivateEngine({
         name: "engine-health-again",
         extraRuntimes: { mine: { runtimeArgs: mine.runtimeArgs } },
@@ -74,8 +83,6 @@ describe("the health check of a runtime", { timeout: 150_000 }, () => {
       );
 
       // The same engine, as one that runs elsewhere tells of itself.
-      const real = await findEngine({ env: {}, host: engine.host });
-      if (!real.ok) throw new Error(real.error.message);
       const runtime = { name: "gone", path: "/nonexistent/runsc", args: [] };
       for (const other of [{ kernel: "6.6.0-linuxkit" }, { machine: "colima" }])
         expect(await lookForRuntime({ ...real.value, ...other }, runtime)).toMatchObject({

@@ -52,4 +52,13 @@ describe.each(neovims)("the help on Neovim $name", (program) => {
       expect(await nvim.lua("return vim.fn.getline('.')")).toContain(`*${name}*`);
     }
   });
+
+  it("is found in the Neovim of the tour", async () => {
+    await using nvim = await startNeovim({ program, bare: true });
+    const given = { plugin: repository, config: {}, truecolor: false, interactive: false };
+    await nvim.lua("vim.env.CODEX_CHAT_TRY = (...)", JSON.stringify(given));
+    await nvim.command(`source ${join(repository, "scripts/try/init.lua")}`);
+    await nvim.command("help codex-chat");
+    expect(await nvim.lua("return vim.fn.getline('.')")).toContain("*codex-chat*");
+  });
 });
