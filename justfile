@@ -43,3 +43,7 @@ attack *args:
 # Pin and check another version of Codex: `just codex-update 0.172.0`.
 codex-update version:
     npm run codex-update -- "$@"
+
+# Write the plugin as it is installed, and a tarball of it.
+release *args:
+    npm run release -- "$@"

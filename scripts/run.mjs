@@ -23,6 +23,7 @@ const VERBS = [
   "soak",
   "attack",
   "codex-update",
+  "release",
   "engine",
   "picture",
 ];

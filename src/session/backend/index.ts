@@ -5,6 +5,7 @@
  */
 export { type Backend, startBackend } from "./backend.ts";
 export { allowDockerfile } from "./dockerfile.ts";
+export { canFetchPackages, DOWNLOAD } from "./image-packages.ts";
 export {
   findRuntime,
   imageOptions,

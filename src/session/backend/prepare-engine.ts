@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import type { Audit } from "../../audit/index.ts";
 import type { Log } from "../../log.ts";
-import { quoteForShell } from "../../look.ts";
 import { isLoopback } from "../../loopback.ts";
 import { ownUser } from "../../own-user.ts";
 import { err, ok, type Result } from "../../result.ts";
@@ -24,6 +23,7 @@ import { type Failure, failureOf } from "../failure.ts";
 import { pluginDir } from "../plugin-dir.ts";
 import type { Settings } from "../settings/index.ts";
 import { findDockerfile } from "./dockerfile.ts";
+import { canFetchPackages, fetchPackages, packagesCommand } from "./image-packages.ts";
 
 /** Options for preparing the engine. */
 export type PrepareEngineOptions = {
@@ -135,7 +135,14 @@ async function findOrBuild(
   { root, settings, onProgress, signal, rebuild = false }: PrepareEngineOptions,
 ): Promise<Result<{ readonly image: SandboxImage; readonly notes: readonly string[] }, Failure>> {
   onProgress("looking for the image");
-  const recipe = await imageOptions(settings, root);
+  let recipe = await imageOptions(settings, root);
+  if (!recipe.ok && recipe.error.kind === "codex_missing" && canFetchPackages(pluginDir)) {
+    const isThere = async () => (await findCodexPackage(import.meta.url)).ok;
+    const how = { dir: pluginDir, stateDir: settings.state_dir, signal, onProgress, isThere };
+    const fetched = await fetchPackages(how);
+    if (!fetched.ok) return fetched;
+    recipe = await imageOptions(settings, root);
+  }
   if (!recipe.ok) return recipe;
   const { notes, ...what } = recipe.value;
   const image = await ensureImage(engine, { ...what, rebuild, onProgress, signal });
@@ -148,10 +155,7 @@ export async function imageOptions(
   root: string,
 ): Promise<Result<ImageOptions & { readonly notes: readonly string[] }, Failure>> {
   const codex = await findCodexPackage(import.meta.url);
-  if (!codex.ok) {
-    const fix = `cd ${quoteForShell(pluginDir)} && npm ci --omit=dev --include=optional`;
-    return err({ ...codex.error, fix });
-  }
+  if (!codex.ok) return err({ ...codex.error, fix: packagesCommand(pluginDir) });
   const dockerfile = await findDockerfile({ settings, root });
   if (!dockerfile.ok) return dockerfile;
   const { base_image: baseImage, image, build_network: buildNetwork } = settings.sandbox;

@@ -21,7 +21,8 @@ import { limitNotes } from "../../sandbox/index.ts";
 import { FLOCK_MISSING } from "../../sandbox/locks/index.ts";
 import { selfTest } from "../../sandbox/self-test/index.ts";
 import { findShared } from "../../sandbox/shared/index.ts";
-import { imageOptions, secretPlaces } from "../backend/index.ts";
+import { canFetchPackages, DOWNLOAD, imageOptions, secretPlaces } from "../backend/index.ts";
+import { pluginDir } from "../plugin-dir.ts";
 import type { Settings } from "../settings/index.ts";
 import { diskSpaceLines } from "./health-disk.ts";
 import { failedLine, type HealthLine, healthLine } from "./health-line.ts";
@@ -70,7 +71,12 @@ export async function checkSandbox(
     );
 
   const wanted = await imageOptions(settings, root);
-  if (!wanted.ok) lines.push(failedLine(SECTION, wanted.error));
+  if (!wanted.ok)
+    lines.push(
+      wanted.error.kind === "codex_missing" && canFetchPackages(pluginDir)
+        ? healthLine(SECTION, "info", `the first message downloads ${DOWNLOAD}`)
+        : failedLine(SECTION, wanted.error),
+    );
   else {
     lines.push(healthLine(SECTION, "ok", `Codex ${wanted.value.codex.version}`));
     lines.push(...wanted.value.notes.map((note) => healthLine(SECTION, "warn", note)));
