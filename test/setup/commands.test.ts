@@ -18,14 +18,6 @@ describe("each subcommand of :CodexChat", () => {
     expect(subcommands.length).toBeGreaterThan(30);
   });
 
-  it("stands in the README", () => {
-    const text = read("README.md");
-    const missing = subcommands.filter(
-      (subcommand) => !new RegExp(`\`(?:[^\`]*CodexChat )?${subcommand}[ \`]`).test(text),
-    );
-    expect(missing).toEqual([]);
-  });
-
   it("has a mapping of its name, which :help lists, unless it needs words", () => {
     const plugin = read("plugin/codex-chat.lua");
     const help = read("doc/codex-chat.txt");

@@ -4,13 +4,8 @@ import { expect, it } from "vitest";
 
 const root = join(import.meta.dirname, "../..");
 const pages = [
-  ...[
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "docs/dependencies.md",
-    "docs/updating-codex.md",
-    "docs/releasing.md",
-  ],
+  ...["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/dependencies.md"],
+  ...["docs/updating-codex.md", "docs/releasing.md"],
   ...readdirSync(join(root, "docs/decisions")).map((name) => `docs/decisions/${name}`),
 ];
 
