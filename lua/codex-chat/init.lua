@@ -11,7 +11,7 @@ local M = {}
 local function chat_of(opts)
   if opts and opts.buf then
     local chat = require("codex-chat.registry").get(opts.buf)
-    return chat or error(("codex-chat: buffer %d is no conversation"):format(opts.buf), 3)
+    return chat or error(("codex-chat: buffer %d is not a conversation"):format(opts.buf), 3)
   end
   return require("codex-chat.project").current_chat()
 end

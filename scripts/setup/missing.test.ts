@@ -12,7 +12,7 @@ describe("a machine that cannot be set up privately", () => {
     vi.stubEnv("CODEX_CHAT_ENGINE", "unix:///nowhere/docker.sock");
     const error = await whatIsMissing(ALL, "this is Fedora, not Debian");
     expect(error?.message).toMatch(
-      /Neovim 0\.10\.4.*runsc.*luacheck.*shellcheck.*Fedora, not Debian/s,
+      /Neovim 0\.10\.4.*gVisor.*luacheck.*shellcheck.*Fedora, not Debian/s,
     );
     const commands = error?.fix.join("\n");
     expect(commands).toContain("apt-get install neovim");

@@ -252,7 +252,7 @@ async function attach(
     return err({
       kind: "relay_failed",
       message: `The relay in the sandbox did not start: ${greeted}.`,
-      fix: "Send again; if it stays so, see :CodexChat log.",
+      fix: "Send again. If that does not help, see :CodexChat log.",
     });
   }
   return ok({

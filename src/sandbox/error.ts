@@ -135,7 +135,7 @@ export function runtimeAdvice(
 
 /** Commands that free space where the engine keeps its data; this plugin's own data first. */
 export const DISK_FULL =
-  "docker system df\n:CodexChat sandbox prune removes what earlier versions of this plugin have left; docker system prune removes what others have left.";
+  "docker system df\n:CodexChat sandbox prune removes what earlier versions of this plugin have left; docker system prune removes leftovers of other programs.";
 
 /**
  * Turns a failure to create or start a container into an error that says what to do. The texts that

@@ -165,7 +165,7 @@ async function guardOf(
   } catch (cause) {
     return err({
       kind: "watch_failed",
-      message: `${project.root} cannot be watched (${(cause as Error).message}), so nobody would notice that a protected file is replaced there.`,
+      message: `${project.root} cannot be watched (${(cause as Error).message}), so a replaced protected file would go unnoticed.`,
       fix: "sudo sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=524288",
       cause,
     });

@@ -248,7 +248,7 @@ end
 function M.apply(buf, edits, written)
   local chat = registry.get(buf)
   if not chat or not api.nvim_buf_is_loaded(buf) then
-    return { ok = false, reason = ("buffer %d is no conversation"):format(buf) }
+    return { ok = false, reason = ("buffer %d is not a conversation"):format(buf) }
   end
   local held = chat.gathered
   if held and chat.delayed[#chat.delayed] == held.run then

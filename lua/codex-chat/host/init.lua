@@ -174,7 +174,7 @@ local function open(chat)
   if chat.host == "none" and require("codex-chat.project.refusal").of(chat.root) then
     -- The host refuses it too, when something is sent; by then a query stands in the wrong place.
     say.warn(
-      ("no agent gets %s. Name the project: :CodexChat open ~/work"):format(
+      ("the agent gets no access to %s. Open a project: :CodexChat open ~/work"):format(
         vim.fn.fnamemodify(chat.root, ":~")
       )
     )

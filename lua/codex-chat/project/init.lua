@@ -91,7 +91,7 @@ function M.name(dir)
   local reason = require("codex-chat.project.refusal").of(root)
   if reason then
     return nil,
-      ("%s is not given to the agent: %s. Name a directory below it."):format(root, reason)
+      ("the agent gets no access to %s: %s. Name a directory below it."):format(root, reason)
   end
   named[root] = true
   return M.at(root)

@@ -124,7 +124,7 @@ local function prepare(chat, text, use)
       complain(err --[[@as string]])
     elseif M.text(chat) ~= typed then
       local message =
-        "nothing was sent, for you changed the query while %s was read. Send it again."
+        "nothing was sent, because you changed the query while %s was read. Send it again."
       say.error(message:format(slow))
     else
       require("codex-chat.buffer.defer_edits").run(chat, function()

@@ -11,13 +11,13 @@ local menu = {
   delete = "deletes this conversation",
   diagnostics = "puts the diagnostics of your line into the prompt",
   fork = "continues from here in a new conversation",
-  goal = "what Codex works towards",
+  goal = "sets or shows the goal that Codex works towards",
   log = "shows the host's log",
   mcp = "shows MCP servers and their tools",
   model = "chooses the model: [name [effort]]",
   new = "starts a new conversation",
   plan = "turns plan mode on or off",
-  preview = "shows what would be sent: [text]",
+  preview = "shows the message as it would be sent: [text]",
   rename = "names this conversation",
   retry = "sends a failed query again",
   review = "reviews changes: [uncommitted|base|commit] …",
@@ -69,7 +69,7 @@ local function refuse(name)
   local near =
     require("codex-chat.did_you_mean").find(name, known, math.max(1, math.floor(#name / 3)))
   local message = "there is no command /%s%s. //%s is sent as text, and "
-    .. ":help codex-chat-slash lists what there is."
+    .. ":help codex-chat-slash lists the commands."
   say.error(message:format(name, near and ("; did you mean /%s?"):format(near) or "", name))
 end
 

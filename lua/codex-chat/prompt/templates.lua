@@ -15,17 +15,17 @@ local say = require("codex-chat.message")
 ---@type table<string, codex-chat.Template>
 local builtin = {
   explain = "Explain {selection}: what it does, why it is done this way, and what would surprise a reader. {input}",
-  fix = "Find and fix what is wrong with {selection}. Run what proves it. {input}",
-  test = "Write tests for {selection}, in the way of the tests that are there, and run them. {input}",
-  document = "Document {selection}: what a caller must know, and nothing that the code says itself. {input}",
-  init = "Look through this project and write an AGENTS.md at its top for the next person to work on it: how it is built, tested and run, how it is laid out, what its code and commits look like, and what surprised you. Keep it under a page; where there is one, fix it. {input}",
+  fix = "Find and fix the fault in {selection}. Run a test or command that proves the fix. {input}",
+  test = "Write tests for {selection} in the style of the existing tests, and run them. {input}",
+  document = "Document {selection}: what a caller must know, and nothing that the code already says. {input}",
+  init = "Look through this project and write an AGENTS.md at its top for the next person to work on it: how it is built, tested and run, how it is laid out, what its code and commits look like, and what surprised you. Keep it under a page. If there is one already, improve it. {input}",
 }
 
 --- The descriptions of the built-in templates, for menus.
 local about = {
   explain = "explain what the code does, and why",
-  fix = "find and fix what is wrong, and prove it",
-  test = "write tests in the way of those there are, and run them",
+  fix = "find and fix a fault, and prove the fix",
+  test = "write tests in the style of the existing ones, and run them",
   document = "write what a caller must know",
   init = "write an AGENTS.md for this project",
 }

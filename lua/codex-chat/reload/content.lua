@@ -51,7 +51,7 @@ local function read(path, max_bytes)
   local after = vim.uv.fs_fstat(fd)
   vim.uv.fs_close(fd)
   if not bytes or not stat or not after or #bytes ~= stat.size or stamp(stat) ~= stamp(after) then
-    return nil, "is no plain file of that size, or is being written"
+    return nil, "is not a plain file of that size, or is being written"
   end
   return bytes, stat
 end
@@ -149,7 +149,7 @@ function M.read(buf, max_bytes)
   end
   -- A zero byte stands for a line break in a buffer's lines, and CTRL-Z may end a file.
   if bo.binary or bo.fileformat == "mac" or bytes:find("%z") or bytes:sub(-1) == "\26" then
-    return nil, "is no plain text"
+    return nil, "is not plain text"
   end
   local text, encoding = decode(bytes, bo.fileencoding ~= "" and bo.fileencoding or "utf-8")
   if not text then

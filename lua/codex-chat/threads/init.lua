@@ -16,7 +16,7 @@ end
 ---@type table<string, { prompt: string, run: fun(it: codex-chat.ThreadSummary, force?: boolean), archived?: boolean }>
 local tasks = {
   open = { prompt = "Conversation", run = lazily("tasks", "open") },
-  manage = { prompt = "Do something with which conversation?", run = lazily("tasks", "manage") },
+  manage = { prompt = "Manage which conversation?", run = lazily("tasks", "manage") },
   rename = { prompt = "Rename which conversation?", run = lazily("rename", "ask") },
   archive = { prompt = "Archive which conversation?", run = lazily("tasks", "archive") },
   unarchive = {

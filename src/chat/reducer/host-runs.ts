@@ -10,7 +10,7 @@ type File = Group["files"][number];
 const MAX_NAMED = 3;
 
 const BETWEEN =
-  "and was changed after the last turn, by you or by what was still running in the sandbox";
+  "and was changed after the last turn, by you or by a program that was still running in the sandbox";
 
 /**
  * Shows which changed files the user's machine runs, one line per program that runs them. SECURITY:

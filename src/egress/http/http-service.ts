@@ -51,7 +51,7 @@ export function createService(
     response.setHeader("connection", "close");
     // Node's parser reads a request line without a version as HTTP/0.9.
     if (request.httpVersionMajor === 1) return true;
-    refuse(response, 400, "codex-chat: only HTTP/1.0 and HTTP/1.1 are spoken here.");
+    refuse(response, 400, "codex-chat: only HTTP/1.0 and HTTP/1.1 are supported here.");
     return false;
   };
   const answer = (request: IncomingMessage, response: ServerResponse) => {

@@ -9,7 +9,7 @@ describe("the model of a call", () => {
     expect(checkResponsesRequest(request({ model: "gpt-6-astra" }), models)).toEqual({
       ok: false,
       error:
-        "codex-chat: this call asks for the model gpt-6-astra, which is not chosen here (gpt-5.5, mine). To have it: :CodexChat model gpt-6-astra.",
+        "codex-chat: this call asks for the model gpt-6-astra, which is not chosen here (gpt-5.5, mine). To allow it: :CodexChat model gpt-6-astra.",
     });
     // The control: without a list, any model is allowed.
     expect(checkResponsesRequest(request({ model: "gpt-6-astra" })).ok).toBe(true);

@@ -160,12 +160,12 @@ function shown(value: unknown): string {
 
 function otherModel(model: string, models: ReadonlySet<string>): string {
   const named = [...models].slice(0, MAX_NAMED).join(", ");
-  return `codex-chat: this call asks for the model ${quote(model)}, which is not chosen here (${named}). To have it: :CodexChat model ${quote(model)}.`;
+  return `codex-chat: this call asks for the model ${quote(model)}, which is not chosen here (${named}). To allow it: :CodexChat model ${quote(model)}.`;
 }
 
 function otherEffort(effort: string, efforts: ReadonlySet<string> | undefined): string {
   const named = [...(efforts ?? [])].slice(0, MAX_NAMED).join(", ");
-  return `codex-chat: this call asks for the effort ${quote(effort)}, above the one chosen here (${named}). To have it: :CodexChat model.`;
+  return `codex-chat: this call asks for the effort ${quote(effort)}, above the one chosen here (${named}). To allow it: :CodexChat model.`;
 }
 
 function refusal(what: string): string {

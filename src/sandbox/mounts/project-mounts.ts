@@ -364,7 +364,7 @@ export function closedTreeOf(path: string): string | undefined {
 }
 
 function refused(root: string, reason: string, fix = OPEN_ANOTHER): SandboxError {
-  const message = `${root} is not given to the agent: ${reason}.`;
+  const message = `The agent gets no access to ${root}: ${reason}.`;
   return { kind: "project_refused", message, fix, root };
 }
 

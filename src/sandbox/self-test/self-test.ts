@@ -209,7 +209,7 @@ const SAYS: Record<SelfTestPart, string> = {
   devices: "the machine's devices are inside",
   network: "the container has a way out besides the relay",
   sockets: "sockets of this machine can be reached from inside",
-  privileges: "what runs inside can get more privileges than it has",
+  privileges: "programs inside can gain privileges",
   ownership: "files made inside do not belong to this user",
   read_only: "a read-only mount was not shown to stay read-only under attack",
   limits: "the limits on memory and processes are not enforced",

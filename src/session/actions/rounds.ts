@@ -128,7 +128,9 @@ async function revertThread(
   // Within a query its turn stays, as within the answer.
   const point = here.sent === undefined ? here : pointAt(lines, here.sent.end, turns.value);
   if (point.turns === undefined)
-    return err(nothing("Codex does not know this place: the text was edited too much."));
+    return err(
+      nothing("This place cannot be found in Codex's thread: the text was edited too much."),
+    );
   const next = turns.value[point.turns];
   if (next === undefined) return err(nothing(LAST_TURN));
   const gone = { from: point.keep, turns: turns.value.length - point.turns };

@@ -65,7 +65,7 @@ it("interrupts a turn that was stopped while its request was on the way", async 
   conversation.interrupt();
   await settle();
   expect([world.codexRuns, ends(), conversation.isBusy]).toEqual([false, ["interrupted"], false]);
-  expect(notes()).toEqual(["What waited goes along with your next message."]);
+  expect(notes()).toEqual(["The waiting queries are sent with your next message."]);
 });
 
 it("gives no model access to a turn whose chat is closed while its hooks run", async () => {

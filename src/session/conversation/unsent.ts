@@ -17,7 +17,7 @@ export function cutOff(why: string | undefined, isAnswering: boolean): string | 
 /** The note on queries that are kept back after a turn that did not complete. */
 export const heldBack: LocalEvent = {
   type: "note",
-  text: "What waited goes along with your next message.",
+  text: "The waiting queries are sent with your next message.",
 };
 
 /** The note on a query that was stopped before it went out. */
@@ -26,7 +26,7 @@ export const stoppedUnsent: LocalEvent = { type: "note", text: "Stopped before i
 /** The note on a query whose attachments cannot be sent again. */
 export const contextLost: LocalEvent = {
   type: "note",
-  text: "This is sent again without what went along with it. Mention that once more if Codex needs it.",
+  text: "This is sent again without its attachments. Mention them again if Codex needs them.",
 };
 
 /**

@@ -186,7 +186,8 @@ export class DocumentFile {
     await old.abandon();
     await removeFile(oldPath, this.#trusted);
     const named = await this.#options.editor.call.buf_set_name(this.#options.buf, path);
-    if (!named.ok) this.#options.log.warn({ error: named.error.message }, "the name was not told");
+    if (!named.ok)
+      this.#options.log.warn({ error: named.error.message }, "the name was not reported");
   }
 
   get #trusted(): { readonly trusted: string } {
@@ -274,7 +275,7 @@ export class DocumentFile {
     if (copy !== undefined)
       this.#say(
         "info",
-        `most of ${basename(this.#path)} was deleted. The text of before is kept: ${compare(copy)}`,
+        `most of ${basename(this.#path)} was deleted. The earlier text is kept: ${compare(copy)}`,
       );
   }
 

@@ -119,7 +119,10 @@ export function saveImage(
   const head = bytes.subarray(0, 16).toString("hex");
   const kind = KINDS.find(({ magic }) => magic.test(head));
   if (kind === undefined)
-    return err({ kind: "image", message: "What was made is no PNG, JPEG, WebP or GIF picture." });
+    return err({
+      kind: "image",
+      message: "The generated picture is not a PNG, JPEG, WebP or GIF.",
+    });
   const dir = join(dirname(conversation), "images");
   const stem = pictureStem(conversation);
   try {

@@ -290,7 +290,7 @@ export class LiveDocument {
   async follow(): Promise<void> {
     const followed = await this.#mirror.again();
     if (followed.ok) this.#file.changed();
-    else this.#log.error({ error: followed.error.message }, "the buffer is followed no longer");
+    else this.#log.error({ error: followed.error.message }, "the buffer is no longer followed");
   }
 
   /** Has the file written soon, because the text has changed. */

@@ -216,7 +216,7 @@ async function spaceLines(engine: Engine, options: ImageOptions): Promise<Health
       });
     return lines;
   } catch (cause) {
-    const message = `what the plugin stores on the engine cannot be listed: ${(cause as Error).message}`;
+    const message = `the plugin's images and caches cannot be listed: ${(cause as Error).message}`;
     return [{ section: SECTION, level: "warn", message, advice: [] }];
   }
 }

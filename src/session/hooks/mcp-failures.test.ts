@@ -32,7 +32,7 @@ it.each<[string, string, object | undefined, string]>([
     "a program for another machine",
     "Exec format error (os error 8)",
     { command: "/p/my server" },
-    "/p/my server is no program of this machine",
+    "/p/my server cannot run on this machine",
   ],
   [
     "a login",
@@ -56,7 +56,7 @@ it.each<[string, string, object | undefined, string]>([
     "a page",
     http('Unexpected content type: Some("text/html")'),
     url,
-    "what answers there speaks no MCP. ",
+    "the server there does not speak MCP. ",
   ],
   [
     "a host that is refused",

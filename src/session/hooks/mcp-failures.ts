@@ -83,7 +83,7 @@ function notExecutable({ command = "" }: Configured): string {
 }
 
 function notRunnable({ command = "" }: Configured): string {
-  return `${command} is no program of this machine: a script's first line names what runs it, as \`#!/usr/bin/env node\`. ${AGAIN}`;
+  return `${command} cannot run on this machine: the first line of a script must name its interpreter, such as \`#!/usr/bin/env node\`. ${AGAIN}`;
 }
 
 function tooLate(name: string, seconds: string, { command }: Configured): string {
@@ -126,7 +126,7 @@ function plain(said: string): string {
   if (json !== undefined) return `it answered with an error: ${json.trim()}`;
   const http = /unexpected server response: HTTP (\d+)(?:: (.*))?$/s.exec(words);
   if (http === null) {
-    if (words.startsWith("Unexpected content type")) return "what answers there speaks no MCP";
+    if (words.startsWith("Unexpected content type")) return "the server there does not speak MCP";
     return words.trim().replace(/[.\s]+$/, "");
   }
   const refused = /codex-chat: (.*)/s.exec(http[2] ?? "")?.[1];

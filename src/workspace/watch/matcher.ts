@@ -14,7 +14,7 @@ export type PathMatcher = {
 };
 
 /** The reason that is shown for the user's own patterns. */
-const OWN = "you have asked for it to be watched";
+const OWN = "your configuration says to watch it";
 
 /**
  * Matches the table's patterns and the user's own; a pattern that begins with `!` excludes its matches.

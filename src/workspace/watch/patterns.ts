@@ -23,8 +23,8 @@ export const REASONS = {
   program: "it can be run by its name now",
   parser:
     "Neovim loads it into itself to show that language, where the project is on its 'runtimepath'",
-  setId: "any user of your machine who runs it has your rights in it",
-  unreadable: "it is not known what your machine would run of it",
+  setId: "any user of your machine who runs it gets your rights",
+  unreadable: "it is unknown which part of it your machine would run",
 } as const;
 
 /**

@@ -24,13 +24,13 @@ const refusals: readonly Refusal[] = [
     title: "the whole file system as a project",
     options: () => ({ cwd: "/" }),
     kind: "project_refused",
-    said: /Error.*\/ is not given to the agent: it is the whole file system/,
+    said: /Error.*agent gets no access to \/: it is the whole file system/,
   },
   {
     title: "the home directory as a project",
     options: (place) => ({ cwd: place.home }),
     kind: "project_refused",
-    said: /Error.*is not given to the agent/,
+    said: /Error.*agent gets no access to/,
   },
   {
     title: "the home directory, before an engine is looked for or a key",

@@ -83,7 +83,7 @@ describe.each(neovims)("the Lua API on Neovim $name", (program) => {
     await using chat = await openChat({ program });
     const failure = (source: string) =>
       chat.nvim.lua(`${API}return select(2, pcall(function() ${source} end))`);
-    expect(await failure("api.stop({ buf = 99 })")).toContain("buffer 99 is no conversation");
+    expect(await failure("api.stop({ buf = 99 })")).toContain("buffer 99 is not a conversation");
     expect(await failure("api.on('TurnEnd', print)")).toContain("there is no event `TurnEnd`");
     expect(await failure("api.statusline({ parts = { 'mood' } })")).toContain("no part `mood`");
   });

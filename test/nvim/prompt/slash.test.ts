@@ -46,7 +46,7 @@ describe.each(neovims)("what is typed after a slash on Neovim $name", (program) 
     expect(dir).toBeTruthy();
     const describe = "return require('codex-chat.prompt.templates').description(...)";
     for (const [name, about] of Object.entries({
-      test: "write tests in the way of those there are, and run them",
+      test: "write tests in the style of the existing ones, and run them",
       mine: "Mine",
       hi: "prompt",
       fix: "prompt",

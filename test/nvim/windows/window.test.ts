@@ -143,7 +143,7 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
     ]);
     expect(late).toEqual({
       ok: true,
-      value: { ok: false, reason: `buffer ${chat.buf} is no conversation` },
+      value: { ok: false, reason: `buffer ${chat.buf} is not a conversation` },
     });
     expect((await host.editor.call.buf_set_state(chat.buf, { phase: "idle" })).ok).toBe(true);
     await nvim.command("CodexChat");
