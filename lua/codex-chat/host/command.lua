@@ -38,10 +38,10 @@ local function find_bundle()
     return bundle
   end
   return nil,
-    ("The plugin was not built: %s is missing. Run `npm ci && npm run build` in %s."):format(
-      bundle,
-      M.dir
-    )
+    (
+      "The plugin was not built: %s is missing. Run `npm ci && npm run build` in %s, or install "
+      .. "its branch `release`, which is built."
+    ):format(bundle, M.dir)
 end
 
 --- The command that starts the host, or what is missing for it.

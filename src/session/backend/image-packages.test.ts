@@ -80,6 +80,16 @@ describe("the packages for the image", () => {
     expect(await has(join(dir, "node_modules/thing/package.json"))).toBe(false);
   });
 
+  it("are not fetched if nobody can tell whether another Neovim does so", async () => {
+    const { dir, fetch } = await release();
+    await writeFile(join(dir, "../locks"), "");
+    expect(await fetch()).toMatchObject({
+      ok: false,
+      error: { kind: "codex_missing", fix: expect.stringMatching(/^ls -ld /) },
+    });
+    expect(await has(join(dir, "node_modules/thing/package.json"))).toBe(false);
+  });
+
   it("are installed by npm in a checkout, which has no npm of its own", () => {
     expect(packagesCommand("/plugin")).toBe("cd /plugin && npm ci --omit=dev --include=optional");
   });

@@ -4,8 +4,8 @@ import { execa } from "execa";
 import { quoteForShell } from "../../look.ts";
 import { childEnv } from "../../programs.ts";
 import { err, ok, type Result } from "../../result.ts";
-import { takeLock } from "../../sandbox/locks/index.ts";
-import type { Failure } from "../failure.ts";
+import { type MachineLock, takeLock } from "../../sandbox/locks/index.ts";
+import { type Failure, failureOf } from "../failure.ts";
 
 /** What `npm ci` fetches in a release: `@openai/codex` 0.171.0 for Linux (172 MB) and npm. */
 export const DOWNLOAD = "Codex's programs for the sandbox (175 MB)";
@@ -40,7 +40,16 @@ export async function fetchPackages(options: {
 }): Promise<Result<void, Failure>> {
   const { dir, stateDir, signal, onProgress } = options;
   onProgress(`downloading ${DOWNLOAD}, once per version`);
-  using _lock = await takeLock({ dir: join(stateDir, "locks"), name: "packages" }, { signal });
+  let lock: MachineLock;
+  try {
+    const place = { dir: join(stateDir, "locks"), name: `packages ${dir}` };
+    const onWait = (holder: string) => onProgress(`waiting to download ${DOWNLOAD}: ${holder}`);
+    lock = await takeLock(place, { signal, onWait });
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return err(failureOf("codex_missing", `${DOWNLOAD} could not be downloaded`, thrown));
+  }
+  using _lock = lock;
   if (await options.isThere()) return ok(undefined);
   // SECURITY: the program and its directory are the plugin's, and no script of a package is run.
   const npm = await execa(
