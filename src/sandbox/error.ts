@@ -117,11 +117,11 @@ export function runtimeAdvice(
   if (engine.product === "Podman") {
     const conf = engine.rootless ? "~/.config/containers" : "/etc/containers";
     return [
-      "Podman passes no arguments to a runtime, so write a script /usr/local/bin/runsc-sandbox:",
+      "Podman passes no arguments to a runtime, so write a script /usr/local/bin/codex-chat-runsc:",
       `#!/bin/sh\nexec runsc ${RUNTIME_ARGS} "$@"`,
-      "Make it executable: sudo chmod 755 /usr/local/bin/runsc-sandbox",
+      "Make it executable: sudo chmod 755 /usr/local/bin/codex-chat-runsc",
       `Put this into ${conf}/containers.conf, because Podman's socket uses only the default runtime:`,
-      `[engine]\nruntime = "${runtime}"\n[engine.runtimes]\n${runtime} = ["/usr/local/bin/runsc-sandbox"]`,
+      `[engine]\nruntime = "${runtime}"\n[engine.runtimes]\n${runtime} = ["/usr/local/bin/codex-chat-runsc"]`,
       `${engine.rootless ? "systemctl --user" : "sudo systemctl"} restart podman.socket podman.service`,
     ].join("\n");
   }
