@@ -12,6 +12,7 @@ const NPM = join(import.meta.dirname, "../../../node_modules/npm");
 async function release({ integrity }: { integrity?: string } = {}) {
   const base = await mkdtemp(join(tmpdir(), "codex-chat-packages-"));
   onTestFinished(() => rm(base, { recursive: true }));
+  vi.stubEnv("npm_config_cache", join(base, "cache"));
   const dir = join(base, "it's here");
   await mkdir(join(dir, "dist"), { recursive: true });
   await symlink(NPM, join(dir, "dist/npm"));

@@ -13,6 +13,9 @@ export const DOWNLOAD = "Codex's programs for the sandbox (175 MB)";
 /** The npm of a release, which a checkout does not have (`scripts/release/tree.ts`). */
 const NPM = "dist/npm/bin/npm-cli.js";
 
+/** Asks the registry for nothing but the packages. */
+const QUIET = ["--no-audit", "--no-fund", "--no-update-notifier"];
+
 /** The command that installs the packages for the image. */
 export function packagesCommand(dir: string): string {
   const npm = canFetchPackages(dir) ? `node ${NPM} ci` : "npm ci --omit=dev --include=optional";
@@ -54,7 +57,7 @@ export async function fetchPackages(options: {
   // SECURITY: the program and its directory are the plugin's, and no script of a package is run.
   const npm = await execa(
     process.execPath,
-    [NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+    [NPM, "ci", "--ignore-scripts", "--loglevel=error", ...QUIET],
     {
       cwd: dir,
       reject: false,
