@@ -7,7 +7,7 @@ import * as z from "zod";
 const PARTS = ["plugin", "lua", "doc", "container", "docs"];
 const FILES = [
   ...["LICENSE", "README.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"],
-  ".npmrc",
+  ...[".npmrc", "bench/results.md"],
 ];
 /** The only packages that an installed plugin needs: their files go into the sandbox's image. */
 const PACKAGES = ["@openai/codex", "npm"];

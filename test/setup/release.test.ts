@@ -1,4 +1,5 @@
 /** A release, as a plugin manager gets it: no sources, no packages, nothing to build. */
+import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,6 +35,13 @@ describe("a release", () => {
     for (const name of ["@openai/codex", "@openai/codex-linux-x64", "@openai/codex-linux-arm64"])
       expect(packages[`node_modules/${name}`]).toEqual(own.packages[`node_modules/${name}`]);
     expect(packages["node_modules/vitest"]).toBeUndefined();
+  });
+
+  it("has what its README links to", async () => {
+    const readme = await readFile(join(plugin, "README.md"), "utf8");
+    const links = [...readme.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, path = ""]) => path);
+    expect(links.length).toBeGreaterThan(5);
+    expect(links.filter((path) => !existsSync(join(plugin, path)))).toEqual([]);
   });
 
   it.each(neovims)("opens a chat on Neovim $name", async (program) => {
