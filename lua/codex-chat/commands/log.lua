@@ -1,6 +1,7 @@
 --- `:CodexChat log` and `:CodexChat log audit`: the host's log, and a project's audit record.
 local M = {}
 
+local pages = require("codex-chat.ui.page")
 local say = require("codex-chat.message")
 
 local api = vim.api
@@ -12,6 +13,7 @@ local MAX_BYTES = 512 * 1024
 ---@param path string
 ---@param filetype? string
 local function open(path, filetype)
+  local origin = pages.origin()
   local modeline = api.nvim_get_option_value("modeline", { scope = "global" })
   api.nvim_set_option_value("modeline", false, { scope = "global" })
   local ok, err = pcall(require("codex-chat.outside.runtime").without_projects, filetype, function()
@@ -26,6 +28,7 @@ local function open(path, filetype)
   if filetype then
     require("codex-chat.outside.runtime").set_filetype(api.nvim_get_current_buf(), filetype)
   end
+  pages.closes(api.nvim_get_current_buf(), origin)
   vim.cmd("normal! G")
 end
 
@@ -143,6 +146,7 @@ end
 
 ---@param lines string[]
 local function page(lines)
+  local origin = pages.origin()
   vim.cmd("botright new")
   local buf = api.nvim_get_current_buf()
   local bo = vim.bo[buf]
@@ -153,7 +157,7 @@ local function page(lines)
   require("codex-chat.outside.runtime").set_filetype(buf, "codexchataudit")
   vim.wo[0][0].wrap, vim.wo[0][0].number, vim.wo[0][0].signcolumn = false, false, "no"
   api.nvim_win_set_height(0, math.min(#lines + 1, math.floor(vim.o.lines * 0.6)))
-  vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buf, desc = "close this page" })
+  pages.closes(buf, origin)
   vim.cmd("normal! G")
 end
 

@@ -1,7 +1,61 @@
---- Pages: text of the plugin in a window of its own, which a key closes.
+--- Pages: text of the plugin in a window of its own, which `q` closes.
 local M = {}
 
 local api = vim.api
+
+---@class (exact) codex-chat.Origin where the user was before a page
+---@field win integer
+---@field inserting boolean whether in insert mode
+
+---@type table<integer, codex-chat.Origin> by the page's buffer
+local origins = {}
+
+--- Where the user is now.
+---@return codex-chat.Origin
+function M.origin()
+  local inserting = api.nvim_get_mode().mode:sub(1, 1) == "i"
+  return { win = api.nvim_get_current_win(), inserting = inserting }
+end
+
+--- Closes the page in the current window and goes back to where the user came from.
+---@param buf integer
+local function close(buf)
+  local origin = origins[buf]
+  if not pcall(api.nvim_win_close, 0, false) then
+    -- The last window of all.
+    vim.cmd(vim.fn.bufloaded(vim.fn.bufnr("#")) == 1 and "buffer #" or "enew")
+    return
+  end
+  if not origin or not api.nvim_win_is_valid(origin.win) then
+    return
+  end
+  api.nvim_set_current_win(origin.win)
+  if origin.inserting and vim.bo.modifiable then
+    vim.cmd("startinsert!")
+  end
+end
+
+--- Makes `q` close the window of a page, and ends insert mode there.
+---@param buf integer
+---@param origin codex-chat.Origin
+function M.closes(buf, origin)
+  vim.cmd.stopinsert()
+  if not origins[buf] then
+    api.nvim_create_autocmd("BufWipeout", {
+      buffer = buf,
+      callback = function()
+        origins[buf] = nil
+      end,
+    })
+  end
+  origins[buf] = origin
+  vim.keymap.set("n", "q", function()
+    close(buf)
+  end, { buffer = buf, nowait = true, desc = "codex-chat: close this page" })
+  vim.keymap.set("n", "g?", function()
+    require("codex-chat.message").info("q closes this page and goes back.")
+  end, { buffer = buf, nowait = true, desc = "codex-chat: show the keys of this page" })
+end
 
 --- Goes to the page of this name; false if this tabpage shows none.
 ---@param name string
@@ -16,11 +70,14 @@ local function enter(name)
   return false
 end
 
---- Shows a page, in place of an older one of its name. `q` closes it.
+--- Shows a page, in place of an older one of its name.
 ---@param lines string[]
 ---@param title string the buffer's name after `codex-chat://`
 function M.show(lines, title)
   local name = "codex-chat://" .. title
+  -- Shown again from itself, it keeps the place from before.
+  local here = api.nvim_get_current_buf()
+  local origin = api.nvim_buf_get_name(here) == name and origins[here] or M.origin()
   if not enter(name) then
     vim.cmd("botright new")
   end
@@ -37,7 +94,7 @@ function M.show(lines, title)
   require("codex-chat.highlight").attach(buf)
   api.nvim_win_set_height(0, math.min(#lines + 1, math.floor(vim.o.lines * 0.6)))
   vim.wo[0][0].number, vim.wo[0][0].signcolumn, vim.wo[0][0].wrap = false, "no", true
-  vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buf, desc = "close this page" })
+  M.closes(buf, origin)
 end
 
 return M

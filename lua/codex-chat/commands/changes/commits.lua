@@ -14,9 +14,11 @@ local function show(name, text)
   vim.bo[buf].modifiable = false
   require("codex-chat.outside.runtime").set_syntax(buf, "git")
   pcall(vim.api.nvim_buf_set_name, buf, "codex-chat://" .. name)
+  local pages = require("codex-chat.ui.page")
+  local origin = pages.origin()
   vim.cmd("botright split")
   vim.api.nvim_win_set_buf(0, buf)
-  vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buf, desc = "Close" })
+  pages.closes(buf, origin)
 end
 
 --- Lists the conversation's commits; `callback` is not called if there are none.
