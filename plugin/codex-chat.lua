@@ -42,7 +42,7 @@ for name in
   (
     "open toggle new send queue stop retry fork revert undo redo diff compact review model approvals plan goal threads "
     .. "search rename archive unarchive delete terminals diagnostics preview prompt status network commits mcp log "
-    .. "login logout accept accept-session accept-project decline cancel answer question patch"
+    .. "login logout accept accept-session accept-project decline cancel answer question patch help follow-or-send"
   ):gmatch("%S+")
 do
   opts.desc = "codex-chat: " .. name
@@ -65,6 +65,29 @@ do
   end
   set_keymap("n", "<Plug>(codex-chat-review-" .. name .. ")", "", opts)
   set_keymap("x", "<Plug>(codex-chat-review-" .. name .. ")", "", opts)
+end
+for name, mapped in pairs({
+  ["next-turn"] = "nxo",
+  ["prev-turn"] = "nxo",
+  ["outline"] = "n",
+  ["yank-code"] = "n",
+  ["follow"] = "nx",
+  ["follow-split"] = "nx",
+  ["follow-tab"] = "nx",
+  ["open-link"] = "n",
+  ["recall-prev"] = "i",
+  ["recall-next"] = "i",
+  ["next-question"] = "n",
+  ["prev-question"] = "n",
+  ["show-keys"] = "n",
+}) do
+  opts.desc = "codex-chat: " .. name
+  opts.callback = function()
+    require("codex-chat.chat.keys").run(name)
+  end
+  for mode in mapped:gmatch(".") do
+    set_keymap(mode, "<Plug>(codex-chat-" .. name .. ")", "", opts)
+  end
 end
 for name, step in pairs({ next = 1, prev = -1 }) do
   opts.desc = "codex-chat: go to a change that you have not accepted"

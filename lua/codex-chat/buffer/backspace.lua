@@ -22,7 +22,7 @@ end
 --- the key.
 ---@param lhs string
 ---@return string
-local function global(lhs)
+function M.global(lhs)
   for _, map in ipairs(api.nvim_get_keymap("i")) do
     if map.lhs:lower() == lhs:lower() then
       map.lhs, map.lhsraw, map.lhsrawalt = plug(lhs), vim.keycode(plug(lhs)), nil
@@ -73,7 +73,7 @@ local function keys_for(chat, lhs)
   if count then
     return ("<Plug>(codex-chat-backspace)"):rep(count)
   end
-  return global(lhs)
+  return M.global(lhs)
 end
 
 --- Maps the keys in the chat, except those that somebody else has mapped there.

@@ -63,6 +63,13 @@ end
 --- Runs the action of a `<Plug>` mapping.
 ---@param action string
 function M.plug(action)
+  if action == "follow-or-send" then
+    local chat = require("codex-chat.registry").get(0)
+    if chat and require("codex-chat.ui.follow").enter(chat) then
+      return
+    end
+    action = "send"
+  end
   if action == "send" or action == "queue" then
     if vim.fn.mode():match("^[vV\22]") then
       require("codex-chat.commands.query.selection").send_visual()

@@ -299,6 +299,11 @@ M.by_name = {
       require("codex-chat.review.patch").open()
     end,
   },
+  help = {
+    run = function()
+      require("codex-chat.commands.help").show(vim.tbl_keys(M.by_name))
+    end,
+  },
   question = {
     run = function()
       require("codex-chat.commands.question").go()

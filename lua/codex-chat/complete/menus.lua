@@ -115,8 +115,9 @@ function M.serves()
   return false
 end
 
+--- Whether a completion menu is on the screen.
 ---@return boolean
-local function is_shown()
+function M.is_shown()
   if vim.fn.pumvisible() == 1 then
     return true
   end
@@ -148,7 +149,7 @@ function M.is_open(buf)
     return false
   end
   local now = vim.uv.now()
-  if is_shown() then
+  if M.is_shown() then
     state.opened = state.opened or now
     return now - state.opened < MAX_OPEN_MS
   end

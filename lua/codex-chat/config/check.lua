@@ -65,6 +65,22 @@ function check(value, rule, name, note)
       end
       return wrong("a key like `<CR>`, or false")
     end
+    if rule == "keys" then
+      local function is_key(one)
+        return type(one) == "string"
+      end
+      if is_key(value) or value == false then
+        return value
+      elseif
+        type(value) == "table"
+        and vim.iter(pairs(value)):all(function(at, one)
+          return type(at) == "number" and is_key(one)
+        end)
+      then
+        return value
+      end
+      return wrong("a key like `gf`, a list of keys, or false")
+    end
     if rule == "template" then
       if type(value) == "string" or type(value) == "function" then
         return value

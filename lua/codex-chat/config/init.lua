@@ -25,6 +25,19 @@ local say = require("codex-chat.message")
 ---@field pick boolean whether numbers pick the options of a question
 ---@field next_approval string|false
 ---@field prev_approval string|false
+---@field show_keys codex-chat.KeyList
+---@field next_turn codex-chat.KeyList
+---@field prev_turn codex-chat.KeyList
+---@field outline codex-chat.KeyList
+---@field follow codex-chat.KeyList
+---@field follow_split codex-chat.KeyList
+---@field follow_tab codex-chat.KeyList
+---@field open_link codex-chat.KeyList
+---@field yank_code codex-chat.KeyList
+---@field recall_prev codex-chat.KeyList
+---@field recall_next codex-chat.KeyList
+
+---@alias codex-chat.KeyList string|string[]|false
 
 ---@class (exact) codex-chat.Config.Completion
 ---@field auto boolean whether to complete while typing
@@ -109,6 +122,17 @@ local function defaults()
       pick = true,
       next_approval = "]a",
       prev_approval = "[a",
+      show_keys = "g?",
+      next_turn = "]]",
+      prev_turn = "[[",
+      outline = "gO",
+      follow = { "gf", "gF", "<CR>" },
+      follow_split = { "<C-w>f", "<C-w><C-f>", "<C-w>F" },
+      follow_tab = { "<C-w>gf", "<C-w>gF" },
+      open_link = "gx",
+      yank_code = "gy",
+      recall_prev = { "<Up>", "<C-p>" },
+      recall_next = { "<Down>", "<C-n>" },
     },
   }
 end

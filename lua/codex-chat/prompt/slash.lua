@@ -12,6 +12,7 @@ local menu = {
   diagnostics = "puts the diagnostics of your line into the prompt",
   fork = "continues from here in a new conversation",
   goal = "sets or shows the goal that Codex works towards",
+  help = "lists the commands",
   log = "shows the host's log",
   mcp = "shows MCP servers and their tools",
   model = "chooses the model: [name [effort]]",
@@ -68,8 +69,7 @@ local function refuse(name)
   table.sort(known)
   local near =
     require("codex-chat.did_you_mean").find(name, known, math.max(1, math.floor(#name / 3)))
-  local message = "there is no command /%s%s. //%s is sent as text, and "
-    .. ":help codex-chat-slash lists the commands."
+  local message = "there is no command /%s%s. //%s is sent as text, and /help lists the commands."
   say.error(message:format(name, near and ("; did you mean /%s?"):format(near) or "", name))
 end
 

@@ -1,7 +1,8 @@
 --- Opens the text under the cursor: files in a window for code, addresses by the desktop.
 ---
---- SECURITY: the text is the model's. Only web and mail addresses leave the editor: a file is shown as
---- text, and never given to a program that might run it.
+--- SECURITY: the text is the model's. Only web addresses leave the editor, and each is shown as it is
+--- opened. A file is shown as text, only if it is in the project, and never given to a program that might
+--- run it.
 local M = {}
 
 local links = require("codex-chat.ui.links")
@@ -168,10 +169,11 @@ local function decoded(text)
   end))
 end
 
----@param text string
+---@param link codex-chat.Link
 ---@return boolean
-local function is_address(text)
-  return text:lower():find("^https?://") ~= nil or text:lower():find("^mailto:") ~= nil
+local function is_address(link)
+  return (link.kind == "link" or link.kind == "address")
+    and link.text:lower():find("^https?://") ~= nil
 end
 
 --- The file that a link names.
@@ -206,28 +208,128 @@ local function is_of_project(root, path)
   return real ~= nil and top ~= nil and (real == top or vim.startswith(real, top .. "/"))
 end
 
---- `gf` and similar: goes to the file under the cursor, or to the selected one.
+--- Opens an address by the desktop, and says which.
+---@param address string
+local function open_address(address)
+  if address:find("[%c%s]") then
+    say.error("the address has blanks or control characters in it.")
+    return
+  end
+  -- SECURITY: letters that look like others, or turn the direction of the text, would show an address
+  -- that is not the one that opens.
+  local plain = address:gsub("[\128-\255]", function(byte)
+    return ("%%%02X"):format(byte:byte())
+  end)
+  say.info(("opening %s"):format(plain))
+  local err = require("codex-chat.outside.programs").open(plain)
+  if err then
+    say.error((err:gsub("%.$", "")) .. ".")
+  end
+end
+
+--- Shows a file of the project in a window for code.
+---@param chat codex-chat.Chat
+---@param place codex-chat.Place
+---@param how? "split"|"tab"
+local function open_place(chat, place, how)
+  if is_of_project(chat.root, place.path) then
+    require("codex-chat.ui.stay").open(place.path, place.pos, how)
+    return
+  end
+  local shown = vim.fn.fnamemodify(place.path, ":~"):gsub("%c", " ")
+  say.error(("%s is outside of the project; `:edit` opens it."):format(shown))
+end
+
+---@param chat codex-chat.Chat
+---@param name string
+local function is_missing(chat, name)
+  say.error(("there is no file %s in %s."):format((name:gsub("%c", " "):sub(1, 100)), chat.root))
+end
+
+--- What is selected, as a link; else the one under the cursor.
+---@param chat codex-chat.Chat
+---@return codex-chat.Link
+local function selected(chat)
+  local mode = vim.fn.mode()
+  if not mode:find("^[vV\22]") then
+    return under_cursor(chat)
+  end
+  local lines = vim.fn.getregion(vim.fn.getpos("v"), vim.fn.getpos("."), { type = mode })
+  api.nvim_feedkeys(vim.keycode("<Esc>"), "nx", false)
+  local text = table.concat(lines, "\n")
+  local is_one = text:lower():find("^https?://%S+$") ~= nil
+  return { kind = is_one and "address" or "code", text = text, at = 1 }
+end
+
+--- `gf` and similar: goes to the file or address under the cursor, or to the selected one.
 ---@param chat codex-chat.Chat
 ---@param how? "split"|"tab"
-function M.file(chat, how)
-  local mode = vim.fn.mode()
-  local link
-  if mode:find("^[vV\22]") then
-    local lines = vim.fn.getregion(vim.fn.getpos("v"), vim.fn.getpos("."), { type = mode })
-    api.nvim_feedkeys(vim.keycode("<Esc>"), "nx", false)
-    link = { kind = "code", text = table.concat(lines, "\n"), at = 1 }
+function M.go(chat, how)
+  local link = selected(chat)
+  local place = not is_address(link) and place_of(chat.root, link)
+  if is_address(link) then
+    open_address(link.text)
+  elseif place then
+    open_place(chat, place, how)
   else
-    link = under_cursor(chat)
+    is_missing(chat, link.kind == "text" and vim.fn.expand("<cWORD>") or link.text)
   end
-  local place = place_of(chat.root, link)
+end
+
+--- Whether a row is in an answer: not in the prompt, in a query, or above them all.
+---@param chat codex-chat.Chat
+---@param row integer 0-based
+---@return boolean
+local function is_in_answer(chat, row)
+  if row >= require("codex-chat.buffer.blocks").prompt_row(chat) then
+    return false
+  end
+  local role_of = require("codex-chat.format").role_of
+  for lnum = row + 1, 1, -1 do
+    local line = vim.fn.getline(lnum)
+    local role = line:byte(1) == 35 and role_of(line) -- "#"
+    if role then
+      return role == "codex"
+    end
+  end
+  return false
+end
+
+--- Whether a word can only be meant as the name of a file: it has a line, or a directory and an ending.
+---@param word string
+---@return boolean
+local function is_like_file(word)
+  return word:find("^[^%s:]*[%w_]%.%a%w*:%d+") ~= nil
+    or word:find("^[^%s:]+/[^%s:/]+%.%a%w*$") ~= nil
+end
+
+--- <CR> outside of the prompt: goes to the file or address under the cursor, if there is one in an
+--- answer. Unlike `gf`, it takes no plain word for a file's name.
+---@param chat codex-chat.Chat
+---@return boolean done false if the key means something else there
+function M.enter(chat)
+  local pos = api.nvim_win_get_cursor(0)
+  if not is_in_answer(chat, pos[1] - 1) then
+    return false
+  end
+  local link = under_cursor(chat)
+  if link.kind == "link" or link.kind == "address" then
+    M.go(chat)
+    return true
+  end
+  local word = vim.fn.expand("<cWORD>")
+  local is_code = link.kind == "code" and not link.text:find("\n")
+  local place = is_code and named(chat.root, link.text)
+    or (word:find("[./]") and loosely_named(chat.root, word))
+  local bare = word:gsub("^[%(%[{<\"'`*_@,]+", ""):gsub("[%)%]}>\"'`*_,.;:!?]+$", "")
   if place then
-    require("codex-chat.ui.stay").open(place.path, place.pos, how)
-  elseif is_address(link.text) then
-    say.error("this is an address, which `gx` opens.")
+    open_place(chat, place)
+  elseif is_like_file(bare) then
+    is_missing(chat, bare)
   else
-    local shown = link.kind == "text" and vim.fn.expand("<cWORD>") or link.text
-    say.error(("there is no file %s in %s."):format((shown:gsub("%c", " "):sub(1, 100)), chat.root))
+    return false
   end
+  return true
 end
 
 --- The picture of the conversation that a link names; pictures are beside its file.
@@ -241,40 +343,30 @@ local function picture(chat, text)
   return is_one and path or nil
 end
 
---- Why an address is not opened.
----@param address string
----@return string?
-local function refusal(address)
-  if address:find("[%c%s]") then
-    return "the address has blanks or control characters in it"
-  elseif address:lower():find("^mailto:.*[?&]attach") then
-    -- SECURITY: xdg-email would attach the named file.
-    return "the address attaches a file to the mail"
-  end
-end
-
 --- `gx`: opens the address, picture or file under the cursor.
 ---@param chat codex-chat.Chat
 function M.open(chat)
   local link = under_cursor(chat)
-  local text = link.text
-  local beside = picture(chat, link.kind == "text" and vim.fn.expand("<cfile>") or text)
-  local err
-  if is_address(text) and link.kind ~= "text" and link.kind ~= "code" then
-    err = refusal(text) or require("codex-chat.outside.programs").open(text)
-  elseif beside then
-    err = require("codex-chat.outside.programs").open(beside)
-  else
-    local place = place_of(chat.root, link)
-    if place and is_of_project(chat.root, place.path) then
-      require("codex-chat.ui.stay").open(place.path, place.pos)
-    else
-      err = "`gx` opens addresses with http, https or mailto and files of the project; "
-        .. "there is none of these under the cursor"
-    end
+  if is_address(link) then
+    open_address(link.text)
+    return
   end
-  if err then
-    say.error((err:gsub("%.$", "")) .. ".")
+  local beside = picture(chat, link.kind == "text" and vim.fn.expand("<cfile>") or link.text)
+  if beside then
+    local err = require("codex-chat.outside.programs").open(beside)
+    if err then
+      say.error((err:gsub("%.$", "")) .. ".")
+    end
+    return
+  end
+  local place = place_of(chat.root, link)
+  if place then
+    open_place(chat, place)
+  else
+    say.error(
+      "there is no http or https address under the cursor, and no file of the project; "
+        .. "`gx` opens nothing else."
+    )
   end
 end
 

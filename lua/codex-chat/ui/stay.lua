@@ -13,6 +13,9 @@ local api = vim.api
 ---@type table<integer, integer> the chat's buffer that a window shows or has shown last, by window
 local shown = {}
 
+---@type table<integer, integer> the window for code that was used last, by tabpage
+local last_code = {}
+
 --- Whether a file may be shown in the window: not instead of a list, a tree, a page or a chat.
 ---@param win integer
 ---@return boolean
@@ -37,7 +40,10 @@ function M.code_window(buf)
       return win
     end
   end
-  local last = vim.fn.win_getid(vim.fn.winnr("#"))
+  local last = last_code[api.nvim_get_current_tabpage()]
+  if not vim.list_contains(wins, last) then
+    last = vim.fn.win_getid(vim.fn.winnr("#"))
+  end
   return vim.list_contains(wins, last) and last or wins[1]
 end
 
@@ -159,7 +165,8 @@ function M.open(path, pos, how)
   if pos then
     vim.cmd("normal! m'")
     local lnum = math.max(1, math.min(pos.lnum, api.nvim_buf_line_count(0)))
-    api.nvim_win_set_cursor(0, { lnum, math.max(0, (pos.col or 1) - 1) })
+    local length = #api.nvim_buf_get_lines(0, lnum - 1, lnum, false)[1]
+    api.nvim_win_set_cursor(0, { lnum, math.max(0, math.min((pos.col or 1) - 1, length)) })
     vim.cmd("normal! zv")
   end
 end
@@ -191,10 +198,30 @@ function M.watch()
       end
     end,
   })
+  -- Not when a window is entered: a new one shows the current buffer at first.
+  api.nvim_create_autocmd("WinLeave", {
+    group = group,
+    callback = function()
+      local win = api.nvim_get_current_win()
+      if is_for_code(win) then
+        last_code[api.nvim_get_current_tabpage()] = win
+      end
+    end,
+  })
   api.nvim_create_autocmd("WinClosed", {
     group = group,
     callback = function(args)
       shown[tonumber(args.match) or 0] = nil
+    end,
+  })
+  api.nvim_create_autocmd("TabClosed", {
+    group = group,
+    callback = function()
+      for tab in pairs(last_code) do
+        if not api.nvim_tabpage_is_valid(tab) then
+          last_code[tab] = nil
+        end
+      end
     end,
   })
 end

@@ -135,19 +135,60 @@ describe.each(neovims)("gf in a chat on Neovim $name", (program) => {
     expect(await nvim.lua(`return ${PLACE}`)).toEqual(["src/a b/c.lua", 1, 1]);
   });
 
-  it("reports what it has not found, and fetches nothing", async () => {
+  it("reports what is not there or not in the project, and opens none of it", async () => {
     await using chat = await start(program);
     const { nvim } = chat;
+    const said = async () => (await nvim.messages()).replaceAll("\n", "");
     await chat.at("see src/|none.lua:12", "gf");
-    await expect
-      .poll(async () => (await nvim.messages()).replaceAll("\n", ""))
-      .toContain(`there is no file src/none.lua:12 in ${nvim.cwd}`);
+    await expect.poll(said).toContain(`there is no file src/none.lua:12 in ${nvim.cwd}`);
+    await symlink("/etc/passwd", join(nvim.cwd, "inside.txt"));
+    for (const name of ["/etc/pass|wd:1", "[a](../../../../../../etc/pass|wd)", "insid|e.txt"]) {
+      await nvim.command("messages clear");
+      await chat.at(name, "gf");
+      await expect.poll(said).toMatch(/\S+ is outside of the project; `:edit` opens it/);
+      expect(await nvim.buf()).toBe(chat.buf);
+    }
+  });
+
+  it("opens an address as gx does, and says which", async () => {
+    await using chat = await start(program);
+    const { nvim } = chat;
     await chat.at("see https://|example.org/a", "gf");
-    await expect.poll(() => nvim.messages()).toContain("this is an address, which `gx` opens");
-    expect(await nvim.buf()).toBe(chat.buf);
-    // What the message says works.
-    await nvim.type("gx");
     await expect.poll(() => chat.opened()).toEqual(["https://example.org/a"]);
+    await expect.poll(() => nvim.messages()).toContain("codex-chat: opening https://example.org/a");
+    // The words of a link may name another address, and letters may look like others.
+    await chat.at("[https://exam|ple.org](https://evil.example/größe\u202e)", "gF");
+    const shown = "https://evil.example/gr%C3%B6%C3%9Fe%E2%80%AE";
+    await expect.poll(() => chat.opened()).toEqual(["https://example.org/a", shown]);
+    await expect.poll(() => nvim.messages()).toContain(`opening ${shown}`);
+    expect(await nvim.buf()).toBe(chat.buf);
+  });
+
+  it("stops at the last line and the last column of a file", async () => {
+    await using chat = await start(program);
+    for (const [place, row, column] of [
+      ["src/|a.lua:999:999", 30, 4],
+      ["src/|a.lua:3:99999999999999999999", 3, 4],
+      ["src/|a.lua:99999999999999999999999", 30, 1],
+      ["src/|a.lua:0:0", 1, 1],
+    ] as const) {
+      await chat.at(place, "gf");
+      const found = await chat.nvim.lua(`return ${PLACE}`);
+      expect([place, found]).toEqual([place, ["src/a.lua", row, column]]);
+    }
+    expect(await chat.nvim.messages()).not.toMatch(/E\d+:/);
+  });
+
+  it("opens the file in the code window that was used last", async () => {
+    await using chat = await start(program);
+    const { nvim } = chat;
+    await nvim.command("wincmd t | vsplit | vsplit | wincmd l");
+    const last = await nvim.lua("return vim.api.nvim_get_current_win()");
+    // Another window that is not for code was entered since.
+    await nvim.command("copen");
+    await chat.at("see src/|a.lua:3", "gf");
+    expect(await nvim.lua(`return ${PLACE}`)).toEqual(["src/a.lua", 3, 1]);
+    expect(await nvim.lua("return vim.api.nvim_get_current_win()")).toBe(last);
   });
 
   it("leaves the user's own mappings alone", async () => {
@@ -162,6 +203,51 @@ describe.each(neovims)("gf in a chat on Neovim $name", (program) => {
   });
 });
 
+describe.each(neovims)("<CR> in a chat on Neovim $name", (program) => {
+  it("goes to the file or address under the cursor of an answer, and sends elsewhere", async () => {
+    await using chat = await start(program);
+    const { nvim, host } = chat;
+    const user = await chat.send("first");
+    await chat.edit({ op: "insert", id: "a", after: user, lines: ["## Codex", "", "x"], gap: 1 });
+    await nvim.lua("vim.api.nvim_buf_set_lines(..., -2, -1, false, { 'next' })", chat.buf);
+    const enter = async (text: string) => {
+      await nvim.command("messages clear");
+      const lines = ["## Codex", "", text.replace("|", "")];
+      await chat.edit({ op: "replace", id: "a", lines });
+      await nvim.lua(
+        `local buf, line, col = ...
+         vim.api.nvim_set_current_win(vim.fn.bufwinid(buf))
+         vim.fn.search("\\\\V" .. vim.fn.escape(line, "\\\\"), "w")
+         vim.api.nvim_win_set_cursor(0, { vim.fn.line("."), col })`,
+        chat.buf,
+        text.replace("|", ""),
+        Buffer.byteLength(text.slice(0, text.indexOf("|"))),
+      );
+      await nvim.type("<CR>");
+    };
+    for (const [text, path, line] of [
+      ["see src/|a.lua:12.", "src/a.lua", 12],
+      ["`src/a b/c.l|ua`", "src/a b/c.lua", 1],
+      ["[the |file](src/a.lua#L3-L9)", "src/a.lua", 3],
+      ["see (src/größe und maß.lua), `sub/|d.lua:2:1`", "sub/d.lua", 2],
+    ] as const) {
+      await enter(text);
+      const place = await nvim.lua<[string, number, number]>(`return ${PLACE}`);
+      expect([text, place[0], place[1]]).toEqual([text, path, line]);
+    }
+    await enter("a <https://exam|ple.org/>");
+    await expect.poll(() => chat.opened()).toEqual(["https://example.org/"]);
+    await enter("see src/|none.lua:4");
+    await expect.poll(() => nvim.messages()).toContain("there is no file src/none.lua:4");
+    expect(host.of("turn/send")).toHaveLength(1);
+    // A directory's name in a sentence is a word.
+    await enter("the |src of it");
+    expect((await host.heard("turn/send", 2)).text).toBe("next");
+    await chat.at("mention src/|a.lua:12", "<CR>");
+    expect((await host.heard("turn/send", 3)).text).toBe("mention src/a.lua:12");
+  });
+});
+
 describe.each(neovims)("gx in a chat on Neovim $name", (program) => {
   it("opens an address from anywhere in its link", async () => {
     await using chat = await start(program);
@@ -173,8 +259,6 @@ describe.each(neovims)("gx in a chat on Neovim $name", (program) => {
       [`a [word](${e}/4 "a title|")`, `${e}/4`],
       [`a [word](${e}/5|)`, `${e}/5`],
       ["a <https://exam|ple.org/6>", `${e}/6`],
-      ["a <me@exam|ple.org>", "mailto:me@example.org"],
-      ["mail mailto:me@exam|ple.org.", "mailto:me@example.org"],
       [`a [wo|rd][ref]\n\n[ref]: ${e}/7`, `${e}/7`],
       [`a [Re|f  two][]\n\n[ref two]: <${e}/8>`, `${e}/8`],
       [`a [größ|e]\n\n[GRÖßE]: ${e}/9`, `${e}/9`],
@@ -200,7 +284,7 @@ describe.each(neovims)("gx in a chat on Neovim $name", (program) => {
       seen.push(address);
       await expect.poll(() => chat.opened()).toEqual(seen);
     }
-    expect(await chat.nvim.messages()).not.toContain("codex-chat:");
+    expect(await chat.nvim.messages()).not.toContain("there is no");
   });
 
   it("shows a file of the project as text, in a code window", async () => {
@@ -227,11 +311,10 @@ describe.each(neovims)("gx in a chat on Neovim $name", (program) => {
     for (const text of [
       "[te|xt](javascript:alert(1))",
       "[te|xt](vscode://file/etc/passwd)",
-      "[te|xt](file:///etc/passwd)",
-      "[te|xt](/etc/passwd)",
-      "[te|xt](inside.txt)",
-      "[te|xt](../../etc/passwd)",
       "[te|xt](none.lua)",
+      "a <me@exam|ple.org>",
+      "mail mailto:me@exam|ple.org.",
+      "[te|xt](mailto:a@example.org?subject=x&attach=/etc/passwd)",
       "<ssh://exam|ple.org>",
       "just a wo|rd",
       "\\[te|xt](https-is-not-here)",
@@ -241,14 +324,20 @@ describe.each(neovims)("gx in a chat on Neovim $name", (program) => {
       await chat.at(text, "gx");
       await expect
         .poll(async () => [text, (await nvim.messages()).replaceAll("\n", " ")])
-        .toEqual([
-          text,
-          expect.stringContaining("`gx` opens addresses with http, https or mailto and files"),
-        ]);
+        .toEqual([text, expect.stringContaining("`gx` opens nothing else")]);
       expect(await nvim.buf()).toBe(chat.buf);
     }
-    await chat.at("[te|xt](mailto:a@example.org?subject=x&attach=/etc/passwd)", "gx");
-    await expect.poll(() => nvim.messages()).toContain("the address attaches a file to the mail.");
+    for (const text of [
+      "[te|xt](file:///etc/passwd)",
+      "[te|xt](/etc/passwd)",
+      "[te|xt](inside.txt)",
+      "[te|xt](../../../../../../etc/passwd)",
+    ]) {
+      await nvim.command("messages clear");
+      await chat.at(text, "gx");
+      await expect.poll(() => nvim.messages()).toContain("is outside of the project");
+      expect(await nvim.buf()).toBe(chat.buf);
+    }
     // What was opened last is the only thing that was.
     await chat.at("https://exam|ple.org/", "gx");
     await expect.poll(() => chat.opened()).toEqual(["https://example.org/"]);
