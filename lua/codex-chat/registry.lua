@@ -59,7 +59,7 @@ local M = {}
 ---@field unseen? integer files with changes that nobody has accepted
 ---@field winbar? string the winbar that the user's file type settings set
 ---@field hint? integer extmark with the empty prompt's hint
----@field hint_kind? string what the hint's words depend on
+---@field hint_kind? string the hint's words
 ---@field settled? integer the buffer's changedtick when the prompt's heading was last seen whole
 ---@field augroup integer
 ---@field used integer when the user last went to it

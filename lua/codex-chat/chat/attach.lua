@@ -32,6 +32,7 @@ local function watch(chat)
     local win = api.nvim_get_current_win()
     if api.nvim_win_get_buf(win) == buf then
       require("codex-chat.ui.window").shown(chat, win)
+      require("codex-chat.ui.hint").show(chat)
     end
   end)
   on("BufWinLeave", function()
@@ -44,6 +45,9 @@ local function watch(chat)
     group = chat.augroup,
     callback = function()
       require("codex-chat.ui.winbar").show(chat)
+      if api.nvim_buf_is_loaded(buf) then
+        require("codex-chat.ui.hint").show(chat)
+      end
       if #chat.approvals > 0 then
         require("codex-chat.approval").resize(chat)
       end

@@ -7,7 +7,62 @@ local status = require("codex-chat.status")
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.hint")
 
---- Shows in an empty prompt how to send, and which mention is being read.
+--- The first key of a setting; nil where it has none.
+---@param set codex-chat.KeyList
+---@return string?
+local function first_key(set)
+  local key = type(set) == "table" and set[1] or set
+  return type(key) == "string" and key ~= "" and key or nil
+end
+
+--- The columns of the narrowest window that shows the chat.
+---@param buf integer
+---@return integer
+local function room(buf)
+  local narrowest = math.huge
+  for _, win in ipairs(vim.fn.win_findbuf(buf)) do
+    local info = vim.fn.getwininfo(win)[1]
+    narrowest = math.min(narrowest, info.width - info.textoff)
+  end
+  return narrowest == math.huge and vim.o.columns or narrowest
+end
+
+--- The hint's words, as many as fit: how to send, to mention, to run a command and to see all keys.
+---@param phase codex-chat.Phase
+---@param inserting boolean
+---@param columns integer
+---@return string
+local function words_for(phase, inserting, columns)
+  local keys = require("codex-chat.config").get().keys
+  local send = first_key(inserting and keys.send_insert or keys.send)
+  local help = first_key(keys.show_keys)
+  local first = "Ask Codex …"
+  if phase == "failed" then
+    first = "Retry or ask again …"
+  elseif status.is_busy(phase) then
+    first = "Steer Codex …"
+  end
+  local parts = { "@ file", "/ command" }
+  if send then
+    table.insert(parts, 1, send .. " send")
+  end
+  if help then
+    table.insert(parts, help .. " keys")
+  end
+  -- The key that shows all others stays the longest, next to the one that sends.
+  for _, drop in ipairs({ "", "/ command", "@ file" }) do
+    parts = vim.tbl_filter(function(part)
+      return part ~= drop
+    end, parts)
+    local words = #parts > 0 and first .. "   " .. table.concat(parts, " · ") or first
+    if api.nvim_strwidth(words) <= columns then
+      return words
+    end
+  end
+  return first
+end
+
+--- Shows in an empty prompt what can be typed there, and which mention is being read.
 ---@param chat codex-chat.Chat
 ---@param inserting? boolean whether the user is in insert mode; by default as it is now
 function M.show(chat, inserting)
@@ -32,23 +87,12 @@ function M.show(chat, inserting)
     inserting = api.nvim_get_current_buf() == buf and vim.fn.mode():sub(1, 1) == "i"
   end
   local last = api.nvim_buf_line_count(buf) - 1
-  local kind = chat.state.phase .. (inserting and " i" or "")
+  local words = words_for(chat.state.phase, inserting, room(buf))
   local row = chat.hint and api.nvim_buf_get_extmark_by_id(buf, ns, chat.hint, {})[1]
-  if row == last and chat.hint_kind == kind then
+  if row == last and chat.hint_kind == words then
     return
   end
-  chat.hint_kind = kind
-  local keys = require("codex-chat.config").get().keys
-  local words = "Ask Codex …"
-  if chat.state.phase == "failed" then
-    words = "Retry or ask again …"
-  elseif status.is_busy(chat.state.phase) then
-    words = "Steer Codex …"
-  end
-  local key = inserting and keys.send_insert or keys.send
-  if key then
-    words = ("%s  %s sends"):format(words, key)
-  end
+  chat.hint_kind = words
   chat.hint = api.nvim_buf_set_extmark(buf, ns, last, 0, {
     id = chat.hint,
     virt_text = { { words, "CodexChatHint" } },

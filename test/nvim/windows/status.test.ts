@@ -115,9 +115,9 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
   it("hints in the empty prompt, and only there", async () => {
     await using chat = await openChat({ program, screen: { columns: 160, rows: 20 } });
     const { nvim } = chat;
-    await nvim.untilShown("Ask Codex …  <C-s> sends");
+    await nvim.untilShown("Ask Codex …   <C-s> send · @ file · / command · g? keys");
     await nvim.keys("<Esc>");
-    await nvim.untilShown("Ask Codex …  <CR> sends");
+    await nvim.untilShown("Ask Codex …   <CR> send · @ file · / command · g? keys");
     await nvim.keys("ix");
     await expect.poll(() => nvim.screen?.text()).not.toContain("Ask Codex");
     await nvim.keys("<BS>");
@@ -128,6 +128,20 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
     await nvim.untilShown("Retry or ask again …");
     await nvim.keys("<C-s>");
     await chat.host.heard("turn/retry");
+  });
+
+  it("hints with the keys that are configured, and with fewer words in a narrow window", async () => {
+    await using chat = await openChat({
+      program,
+      screen: { columns: 110, rows: 20 },
+      config: { keys: { send_insert: "<M-s>", show_keys: ["<F1>", "g?"] } },
+    });
+    const { nvim } = chat;
+    await nvim.untilShown("Ask Codex …   <M-s> send · @ file · <F1> keys");
+    await nvim.command("vertical resize 40");
+    await nvim.untilShown("Ask Codex …   <M-s> send · <F1> keys");
+    await nvim.command("vertical resize 70");
+    await nvim.untilShown("Ask Codex …   <M-s> send · @ file · / command · <F1> keys");
   });
 
   it("wraps the keys of an approval in a narrow window", async () => {
