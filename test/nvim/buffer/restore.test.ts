@@ -64,7 +64,7 @@ describe.each(neovims)("a conversation of 50,000 lines on Neovim $name", (progra
 });
 
 describe.each(neovims)("a session with a conversation on Neovim $name", (program) => {
-  const mapped = "vim.fn.maparg('<CR>', 'n') == '<Plug>(codex-chat-send)'";
+  const mapped = "vim.fn.maparg('<CR>', 'n') == '<Plug>(codex-chat-follow-or-send)'";
   const names =
     "return vim.tbl_map(function(w) return vim.fs.basename(vim.api.nvim_buf_get_name(vim.api.nvim_win_get_buf(w))) end, vim.api.nvim_list_wins())";
 
