@@ -6,7 +6,7 @@ local rules = require("codex-chat.config.rules")
 local say = require("codex-chat.message")
 
 ---@class (exact) codex-chat.Config.Window
----@field position "right"|"left"|"top"|"bottom"|"tab"
+---@field position "right"|"left"|"top"|"bottom"|"tab"|"float"|"current"
 ---@field size number part of the editor's width or height below 1, else columns or rows
 ---@field min_width integer the least columns of a split beside others, if there are that many
 ---@field startinsert boolean whether opening the chat starts insert mode

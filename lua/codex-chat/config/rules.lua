@@ -121,7 +121,9 @@ M.keys = {
   root_markers = { list_of = "string" },
   window = {
     keys = {
-      position = { one_of = { "right", "left", "top", "bottom", "tab" } },
+      position = {
+        one_of = { "right", "left", "top", "bottom", "tab", "float", "current" },
+      },
       size = "number",
       min_width = "number",
       startinsert = "boolean",

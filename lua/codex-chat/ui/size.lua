@@ -313,6 +313,15 @@ function M.opened(win, axis)
   hold(win, extent)
 end
 
+--- Keeps the present size of a window in which a chat has taken the place of another buffer.
+---@param win integer
+function M.taken(win)
+  states[win] = nil
+  if not registry.floats(win) then
+    hold(win)
+  end
+end
+
 --- Restores the size after another buffer was in the window for a moment.
 ---@param win integer
 function M.back(win)

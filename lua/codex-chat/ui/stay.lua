@@ -13,13 +13,15 @@ local api = vim.api
 ---@type table<integer, integer> the chat's buffer that a window shows or has shown last, by window
 local shown = {}
 
+---@type table<integer, fun()> hides a floating chat, which would cover the file, by window
+local hiders = {}
 ---@type table<integer, integer> the window for code that was used last, by tabpage
 local last_code = {}
 
 --- Whether a file may be shown in the window: not instead of a list, a tree, a page or a chat.
 ---@param win integer
 ---@return boolean
-local function is_for_code(win)
+function M.is_for_code(win)
   local buf = api.nvim_win_get_buf(win)
   local wo = vim.wo[win]
   return not registry.floats(win)
@@ -34,7 +36,7 @@ end
 ---@param buf? integer
 ---@return integer?
 function M.code_window(buf)
-  local wins = vim.tbl_filter(is_for_code, api.nvim_tabpage_list_wins(0))
+  local wins = vim.tbl_filter(M.is_for_code, api.nvim_tabpage_list_wins(0))
   for _, win in ipairs(wins) do
     if api.nvim_win_get_buf(win) == buf then
       return win
@@ -79,6 +81,21 @@ local function go(buf, chat_win)
   return false
 end
 
+--- Says how to hide a floating chat once the user has gone from it to a file.
+---@param win integer
+---@param hide fun()
+function M.hides(win, hide)
+  hiders[win] = hide
+end
+
+--- Hides the floating chat that the user has left for a file.
+---@param win integer
+local function hide_float(win)
+  if hiders[win] and api.nvim_win_is_valid(win) and api.nvim_get_current_win() ~= win then
+    hiders[win]()
+  end
+end
+
 --- Shows the buffer in a window for code, and the chat in its own window again.
 ---@param win integer
 ---@param chat codex-chat.Chat
@@ -103,6 +120,7 @@ local function put_back(win, chat)
   chat.last_win_view = last
   require("codex-chat.ui.last_view").restore(chat, win)
   require("codex-chat.ui.size").back(win)
+  hide_float(win)
 end
 
 --- Checks a window that showed a chat and now shows another buffer.
@@ -169,6 +187,7 @@ function M.open(path, pos, how)
     api.nvim_win_set_cursor(0, { lnum, math.max(0, math.min((pos.col or 1) - 1, length)) })
     vim.cmd("normal! zv")
   end
+  hide_float(from)
 end
 
 --- Starts to watch windows. Idempotent.
@@ -203,7 +222,7 @@ function M.watch()
     group = group,
     callback = function()
       local win = api.nvim_get_current_win()
-      if is_for_code(win) then
+      if M.is_for_code(win) then
         last_code[api.nvim_get_current_tabpage()] = win
       end
     end,
@@ -211,7 +230,8 @@ function M.watch()
   api.nvim_create_autocmd("WinClosed", {
     group = group,
     callback = function(args)
-      shown[tonumber(args.match) or 0] = nil
+      local win = tonumber(args.match) or 0
+      shown[win], hiders[win] = nil, nil
     end,
   })
   api.nvim_create_autocmd("TabClosed", {

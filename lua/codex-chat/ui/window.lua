@@ -182,6 +182,122 @@ local splits = { right = "right", left = "left", top = "above", bottom = "below"
 ---@type table<integer, codex-chat.Before> by the chat's window
 local room = {}
 
+--- How much of the screen a floating chat takes in height, while the user has not resized it.
+local float_height = 0.8
+
+---@class (exact) codex-chat.Float
+---@field width integer as it was set last
+---@field height integer
+---@field columns integer the screen at that time
+---@field lines integer
+
+---@type table<integer, codex-chat.Float> by window
+local floats = {}
+---@type { width?: number, height?: number } shares of the screen that the user gave a floating chat
+local by_hand = {}
+---@type table<integer, integer> the buffers that chats have replaced in the user's windows
+local replaced = {}
+
+--- The place of a floating chat: in the middle of the screen, which keeps a margin.
+---@return vim.api.keyset.win_config
+local function float_config()
+  local lines = vim.o.lines - vim.o.cmdheight
+  local width = by_hand.width and math.floor(by_hand.width * vim.o.columns + 0.5)
+    or require("codex-chat.ui.size").opening("width")
+  local height = math.floor((by_hand.height or float_height) * lines + 0.5)
+  -- The border takes one cell on each side.
+  width = math.max(1, math.min(width, vim.o.columns - 2))
+  height = math.max(1, math.min(height, lines - 2))
+  return {
+    relative = "editor",
+    width = width,
+    height = height,
+    row = math.max(0, math.floor((lines - height - 2) / 2)),
+    col = math.max(0, math.floor((vim.o.columns - width - 2) / 2)),
+  }
+end
+
+---@param win integer
+---@param config vim.api.keyset.win_config
+local function know_float(win, config)
+  floats[win] = {
+    width = config.width,
+    height = config.height,
+    columns = vim.o.columns,
+    lines = vim.o.lines - vim.o.cmdheight,
+  }
+end
+
+--- Remembers a size that the user gave a floating chat.
+---@param win integer
+local function look_at_float(win)
+  local was, now = floats[win], api.nvim_win_get_config(win)
+  if was and now.relative ~= "" then
+    by_hand.width = now.width ~= was.width and now.width / was.columns or by_hand.width
+    by_hand.height = now.height ~= was.height and now.height / was.lines or by_hand.height
+  end
+end
+
+--- Gives floating chats their share of a screen that was resized.
+local function resize_floats()
+  for win in pairs(floats) do
+    if not api.nvim_win_is_valid(win) or not registry.floats(win) then
+      floats[win] = nil
+    else
+      look_at_float(win)
+      local config = float_config()
+      api.nvim_win_set_config(win, config)
+      know_float(win, config)
+    end
+  end
+end
+
+---@param chat codex-chat.Chat
+---@return integer win
+local function open_float(chat)
+  local config = float_config()
+  local border = vim.fn.exists("+winborder") == 1 and vim.o.winborder or ""
+  local frame = {
+    border = border ~= "" and border or "rounded",
+    -- Below menus, pickers and popups.
+    zindex = 40,
+  }
+  local win = api.nvim_open_win(chat.buf, true, vim.tbl_extend("error", config, frame))
+  know_float(win, config)
+  require("codex-chat.ui.stay").hides(win, function()
+    last_view.remember(chat, win)
+    look_at_float(win)
+    floats[win] = nil
+    pcall(api.nvim_win_close, win, false)
+  end)
+  api.nvim_create_autocmd("VimResized", {
+    group = api.nvim_create_augroup("codex-chat.float", {}),
+    callback = resize_floats,
+  })
+  return win
+end
+
+--- Shows the chat in place of the current window's buffer, or in the last window for code.
+---@param chat codex-chat.Chat
+---@return integer? win nil if no window may be taken
+local function take_window(chat)
+  local stay = require("codex-chat.ui.stay")
+  local current = api.nvim_get_current_win()
+  local win = stay.is_for_code(current) and current or stay.code_window()
+  if not win then
+    return nil
+  end
+  local buf = api.nvim_win_get_buf(win)
+  api.nvim_set_current_win(win)
+  -- Fails if 'nohidden' keeps a changed buffer in its window.
+  if not pcall(api.nvim_win_set_buf, win, chat.buf) then
+    return nil
+  end
+  replaced[win] = buf
+  require("codex-chat.ui.size").taken(win)
+  return win
+end
+
 --- Shows the chat in a window of the current tabpage and enters it.
 ---@param chat codex-chat.Chat
 ---@return integer win
@@ -198,7 +314,14 @@ function M.open(chat)
     vim.cmd("tab split")
     api.nvim_win_set_buf(0, chat.buf)
     return api.nvim_get_current_win()
+  elseif position == "float" then
+    return open_float(chat)
   end
+  local taken = position == "current" and take_window(chat)
+  if taken then
+    return taken
+  end
+  position = splits[position] and position or "right"
   local axis = (position == "left" or position == "right") and "width" or "height"
   local before = size.others(0)
   local win = api.nvim_open_win(chat.buf, true, {
@@ -235,15 +358,22 @@ end
 function M.close(chat)
   for _, win in ipairs(registry.wins(chat.buf, 0)) do
     last_view.remember(chat, win)
-    if not close(win) and api.nvim_win_is_valid(win) then
-      local alternate = api.nvim_win_call(win, function()
-        return vim.fn.bufnr("#")
-      end)
-      if alternate < 1 or alternate == chat.buf or not api.nvim_buf_is_loaded(alternate) then
-        alternate = api.nvim_create_buf(true, false)
+    look_at_float(win)
+    floats[win] = nil
+    local before = replaced[win]
+    replaced[win] = nil
+    if (before or not close(win)) and api.nvim_win_is_valid(win) then
+      local buf = before
+      if not buf or not api.nvim_buf_is_valid(buf) then
+        buf = api.nvim_win_call(win, function()
+          return vim.fn.bufnr("#")
+        end)
+        if buf < 1 or buf == chat.buf or not api.nvim_buf_is_loaded(buf) then
+          buf = api.nvim_create_buf(true, false)
+        end
       end
       require("codex-chat.ui.stay").let_go(win)
-      api.nvim_win_set_buf(win, alternate)
+      api.nvim_win_set_buf(win, buf)
     end
   end
 end

@@ -209,6 +209,84 @@ const BUFFERS = `(function()
   return { vim.tbl_map(name, vim.api.nvim_tabpage_list_wins(0)), name(0) }
 end)()`;
 
+describe.each(neovims)("a chat's place on Neovim $name", (program) => {
+  const resize = async ({ nvim }: OpenChat, columns: number, rows: number): Promise<void> => {
+    await nvim.request("nvim_ui_try_resize", columns, rows);
+    await nvim.until("{ vim.o.columns, vim.o.lines }", [columns, rows]);
+  };
+
+  it("may be a float, which keeps its share of the screen, and the user's", async () => {
+    await using chat = await beside(program, { config: { window: { position: "float" } } });
+    const { nvim } = chat;
+    const size = () =>
+      nvim.lua(
+        `local win = vim.fn.bufwinid(...)
+         return { vim.api.nvim_win_get_width(win), vim.api.nvim_win_get_height(win) }`,
+        chat.buf,
+      );
+    const untilSize = (width: number, height: number) => expect.poll(size).toEqual([width, height]);
+    expect(await nvim.lua("return vim.api.nvim_win_get_config(0).relative")).toBe("editor");
+    await untilSize(90, 31);
+    await resize(chat, 120, 30);
+    await untilSize(54, 23);
+    await resize(chat, 40, 10);
+    await untilSize(38, 7);
+    await resize(chat, 200, 40);
+    await untilSize(90, 31);
+    await run(chat, "vertical resize 120", "wincmd p", "vsplit", "wincmd =");
+    await untilSize(120, 31);
+    await resize(chat, 100, 40);
+    await untilSize(60, 31);
+    await run(chat, "CodexChat toggle", "CodexChat toggle");
+    await untilSize(60, 31);
+    await nvim.keys("<Esc>");
+    await resize(chat, 200, 40);
+    await untilSize(120, 31);
+    expect(await nvim.messages()).not.toMatch(/E\d+:/);
+  });
+
+  it("is left by a float that would cover the file that the user goes to", async () => {
+    await using chat = await beside(program, { config: { window: { position: "float" } } });
+    const { nvim } = chat;
+    for (const command of ["edit b.lua", "normal gf"]) {
+      await nvim.lua("vim.api.nvim_buf_set_lines(..., -2, -1, false, { 'see b.lua:7' })", chat.buf);
+      await run(chat, "normal! G$", command);
+      await nvim.until(BUFFERS, [["b.lua"], "b.lua"]);
+      await run(chat, "CodexChat", "stopinsert");
+      // Nothing that was typed is lost.
+      expect(await nvim.lua("return vim.fn.getline('$')")).toBe("see b.lua:7");
+      await run(chat, "edit src/a.lua");
+      await nvim.until(BUFFERS, [["a.lua"], "a.lua"]);
+      await run(chat, "CodexChat", "stopinsert");
+    }
+    expect(await nvim.messages()).not.toMatch(/E\d+:/);
+  });
+
+  it("may be the current window, whose width and buffer the user gets back", async () => {
+    await using chat = await beside(program, { config: { window: { position: "current" } } });
+    const { nvim } = chat;
+    expect(await nvim.lua(`return ${BUFFERS}`)).toEqual([["chat"], "chat"]);
+    await run(chat, "CodexChat toggle");
+    expect(await nvim.lua(`return ${BUFFERS}`)).toEqual([["code.lua"], "code.lua"]);
+    await run(chat, "vsplit b.lua", "vertical resize 70", "CodexChat", "stopinsert");
+    expect(await nvim.lua(`return ${BUFFERS}`)).toEqual([["chat", "code.lua"], "chat"]);
+    await untilWide(chat, 70);
+    await run(chat, "wincmd p", "vsplit", "wincmd =");
+    await untilWide(chat, 70);
+    await resize(chat, 100, 40);
+    await untilWide(chat, 50);
+    await resize(chat, 200, 40);
+    await untilWide(chat, 70);
+    await run(chat, "CodexChat toggle");
+    expect(await nvim.lua(`return ${BUFFERS}[1]`)).toEqual(["b.lua", "code.lua", "code.lua"]);
+    expect(await nvim.lua("return vim.wo[vim.fn.win_getid(1)].winfixwidth")).toBe(false);
+    // A list keeps its window.
+    await run(chat, "copen", "CodexChat", "stopinsert");
+    expect(await nvim.lua(`return ${BUFFERS}[1][4]`)).toBe("");
+    expect(await nvim.messages()).not.toMatch(/E\d+:/);
+  });
+});
+
 describe.each(neovims)("a file that is opened from the chat on Neovim $name", (program) => {
   it.each([
     ["edit b.lua", "b.lua"],
