@@ -46,14 +46,16 @@ local function is_taken(buf, mode, lhs)
   end)
 end
 
---- Whether the user has a key of their own for an action, in all buffers.
+--- The user's own key for an action, in all buffers; nil if there is none.
 ---@param action string
 ---@param mode string
----@return boolean
-local function has_own_key(action, mode)
-  return vim.iter(api.nvim_get_keymap(mode)):any(function(map)
-    return map.rhs == plug(action)
-  end)
+---@return string?
+local function own_key(action, mode)
+  for _, map in ipairs(api.nvim_get_keymap(mode)) do
+    if map.rhs == plug(action) then
+      return map.lhs
+    end
+  end
 end
 
 ---@type table<integer, { [1]: string, [2]: string }[]> what is mapped, by buffer
@@ -73,7 +75,7 @@ function M.map(buf, is_own, only)
       if
         (is_own or not key.own)
         and (not only or only[key.action])
-        and not has_own_key(key.action, mode)
+        and not own_key(key.action, mode)
         and not is_taken(buf, mode, key.lhs)
       then
         vim.keymap.set(mode, key.lhs, plug(key.action), {
@@ -112,18 +114,19 @@ end
 function M.of(action)
   for _, key in ipairs(M.keys) do
     if key.action == action then
-      return key.lhs
+      return own_key(action, "n") or key.lhs
     end
   end
   return ""
 end
 
---- The keys as lines.
+--- The keys as lines, with those that the user has mapped instead.
 ---@return string[]
 function M.lines()
   local lines = {}
   for _, key in ipairs(M.keys) do
-    lines[#lines + 1] = ("    %-12s %s"):format(key.lhs, key.desc)
+    local lhs = own_key(key.action, "n") or key.lhs
+    lines[#lines + 1] = ("    %-12s %s"):format(lhs, key.desc)
   end
   vim.list_extend(lines, {
     "    <CR>         open the file, or the line in it",

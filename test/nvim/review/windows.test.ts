@@ -285,11 +285,12 @@ describe.each(neovims)("a review on Neovim $name", (program) => {
 
   it("shows its keys", async () => {
     await using review = await Reviewed.open({ program }, ONE);
+    await review.nvim.command("nmap <Leader>y <Plug>(codex-chat-review-accept)");
     await review.diff();
     await review.nvim.command("1wincmd w");
     await review.nvim.type("g?");
     expect((await review.nvim.lines()).join("\n")).toMatch(
-      /gy +accept \(yes\)\n.*gY +accept the file/,
+      /\\y +accept \(yes\)\n.*gY +accept the file/,
     );
     await review.nvim.type("q");
     expect(await review.nvim.lua("return vim.fn.winnr('$')")).toBe(3);
