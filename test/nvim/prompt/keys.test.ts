@@ -1,3 +1,5 @@
+import { utimes, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type OpenChat, openChat } from "../../support/chat.ts";
 import { type NeovimProgram, neovims } from "../../support/neovim.ts";
@@ -65,6 +67,10 @@ describe.each(neovims)("a conversation's own keys on Neovim $name", (program) =>
     expect((await nvim.cursor())[0]).toBe(rows[0]);
     await nvim.type("<C-o>");
     expect((await nvim.cursor())[0]).toBe(rows[2]);
+    // By a key of the user's.
+    await nvim.command("nmap <Leader>p <Plug>(codex-chat-prev-turn)");
+    await nvim.type("\\p");
+    expect((await nvim.cursor())[0]).toBe(rows[1]);
     // As a motion of an operator.
     await goTo(chat, "second answer");
     await nvim.type('"ay[[');
@@ -123,6 +129,11 @@ describe.each(neovims)("a conversation's own keys on Neovim $name", (program) =>
       (await chat.body()).slice((await chat.body()).lastIndexOf("## You") + 1).join("\n");
     // Another conversation of the project, with a query of its own and the same one.
     await chat.send("third question");
+    // One that is not open.
+    const closed = join(dirname(chat.path), "closed.md");
+    const text = "## You\n\nfrom a file\n\n> **Context:** a.lua\n\n## Codex\n\nan answer\n";
+    await writeFile(closed, `---\ncodex-chat: 1\n---\n\n${text}\n## You\n\nnot sent\n`);
+    await utimes(closed, 1, 1);
     await nvim.command("CodexChat new");
     const { buf } = await chat.host.heard("chat/open", 2);
     const own = async () => {
@@ -135,13 +146,22 @@ describe.each(neovims)("a conversation's own keys on Neovim $name", (program) =>
       buf,
     );
     await chat.host.heard("turn/send", 4);
-    await nvim.keys("A<Up>");
+    // Where there is no later query the key does what it does elsewhere.
+    await nvim.keys("A<C-n>");
+    await nvim.until("vim.fn.complete_info({ 'mode' }).mode", "keyword");
+    await nvim.keys("<C-e><C-u>");
+    await expect.poll(own).toBe("");
+    await nvim.keys("<Up>");
     await expect.poll(own).toBe("fourth\nin two lines");
     await nvim.keys("<C-p>");
     await expect.poll(own).toBe("third question");
     await nvim.keys("<Up><Up>");
     await expect.poll(own).toBe("first question\nand more\n```\nnever closed");
     await nvim.keys("<Up>");
+    await expect.poll(own).toBe("from a file");
+    // This is the earliest one.
+    await nvim.keys("<Up><Down>");
+    await expect.poll(own).toMatch(/^first question/);
     await nvim.keys("<Down><C-n>");
     await expect.poll(own).toBe("third question");
     await nvim.keys("<Down><Down>");
@@ -155,5 +175,23 @@ describe.each(neovims)("a conversation's own keys on Neovim $name", (program) =>
     await nvim.keys("<Esc>u");
     await expect.poll(own).toBe("");
     expect(await prompt()).toBe("");
+    // A menu, which opens for the end of the sixth, has its keys.
+    await nvim.lua(
+      "vim.api.nvim_buf_set_lines(..., -2, -1, false, { 'sixth', '/re' })" +
+        "local send = require('codex-chat.commands.query.send').send" +
+        " send(require('codex-chat.registry').get(...))" +
+        "vim.api.nvim_buf_set_lines(..., -2, -1, false, { '//seventh' })" +
+        "send(require('codex-chat.registry').get(...))",
+      buf,
+    );
+    // The last was typed with two slashes, and would be a command with one.
+    await nvim.keys("A<Up>");
+    await expect.poll(own).toBe("//seventh");
+    await nvim.keys("<Up>");
+    await nvim.until("vim.fn.pumvisible()", 1);
+    expect(await own()).toBe("sixth\n/re");
+    await nvim.keys("<Down><Down>");
+    await nvim.until("vim.fn.complete_info({ 'selected' }).selected", 1);
+    expect(await own()).toBe("sixth\n/re");
   });
 });

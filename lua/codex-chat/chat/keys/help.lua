@@ -28,7 +28,7 @@ end
 ---@param desc string
 ---@return string
 local function line(lhs, desc)
-  return ("    %-16s %s"):format(lhs, desc)
+  return ("    %-28s %s"):format(lhs, desc)
 end
 
 --- The line of a setting; nil if none of its keys is mapped.

@@ -60,8 +60,18 @@ M.groups = {
         action = "follow",
         desc = "go to the file or address under the cursor",
       },
-      { name = "follow_split", modes = both, action = "follow-split", desc = "in a new window" },
-      { name = "follow_tab", modes = both, action = "follow-tab", desc = "in a new tab page" },
+      {
+        name = "follow_split",
+        modes = both,
+        action = "follow-split",
+        desc = "the same, in a new window",
+      },
+      {
+        name = "follow_tab",
+        modes = both,
+        action = "follow-tab",
+        desc = "the same, in a new tab page",
+      },
       {
         name = "open_link",
         modes = normal,

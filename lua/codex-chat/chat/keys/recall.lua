@@ -41,6 +41,10 @@ local function add(recall, lines, stop)
       local text = table.concat(vim.list_slice(lines, section.row + 2, last), "\n")
       text = format.without_context((text:gsub("^[%s\n]*\n", ""):gsub("%s+$", "")))
       text = text:gsub("%s+$", "")
+      -- It was typed with two slashes: with one it would be a command.
+      if text:find("^/%a") and not text:find("\n") then
+        text = "/" .. text
+      end
       if text ~= "" and not recall.seen[text] then
         recall.seen[text] = true
         table.insert(recall.texts, text)
