@@ -18,22 +18,23 @@ M.words = {
   cancel = "decline and stop",
 }
 
---- The decisions by kind of approval. In Codex 0.171 "session" covers the exact command, each of the
---- files, or the tool; in this conversation, while Codex runs.
+--- What a key says, the same for every kind of question: "always" means this exact command, these files,
+--- this tool or this host, while Codex runs in this conversation (Codex 0.171).
+---@type table<string, string>
+local labels = {
+  accept = "once",
+  accept_session = "always in this chat",
+  accept_project = "always in this project",
+  decline = "no, because …",
+  cancel = "no, and stop",
+}
+
+--- The few that mean something else for a kind of question.
 ---@type table<string, table<string, string>>
-local words_of = {
-  command = { accept_session = "this exact command, this session" },
-  patch = { accept_session = "these files, this session" },
-  tool = { accept_session = "this tool, this session" },
+local labels_of = {
   questions = { accept = "answer" },
   page = { accept = "open the page" },
-  network = {
-    accept = "allow in this turn",
-    accept_session = "in this conversation",
-    accept_project = "in this project",
-    decline = "refuse",
-    cancel = "refuse and stop",
-  },
+  network = { accept = "in this turn" },
 }
 
 --- What a key does on the lines of an approval. `approval/init.lua` is above this module and fills
@@ -46,11 +47,11 @@ M.on_pick = function() end
 ---@param approval codex-chat.Approval
 ---@param decision string
 ---@return string
-local function word(approval, decision)
+local function label(approval, decision)
   if decision == "accept" and approval.is_edited then
-    return "accept as edited"
+    return "as edited"
   end
-  return (words_of[approval.kind] or {})[decision] or M.words[decision]
+  return (labels_of[approval.kind] or {})[decision] or labels[decision]
 end
 
 --- Whether the approval takes this decision.
@@ -69,29 +70,40 @@ local function numbers(approval)
   return math.min(9, #question.options(question.current(approval)))
 end
 
---- The keys as virtual lines, for the narrowest window of the chat.
+--- The keys as virtual lines in the box of the question, for the narrowest window of the chat.
 ---@param approval codex-chat.Approval
----@param width integer
+---@param width integer columns of text
 ---@return table[][]
 local function key_lines(approval, width)
   local keys = require("codex-chat.config").get().keys
+  local cut, size_of = require("codex-chat.message").cut, api.nvim_strwidth
   local lines, line, used = {}, nil, 0
+  local function begin()
+    line, used = { { "▌ ", "CodexChatAsks" } }, 0
+    lines[#lines + 1] = line
+  end
   local function add(key, text)
-    text = require("codex-chat.message").cut(text, width - 3 - api.nvim_strwidth(key))
-    local size = api.nvim_strwidth(key) + 1 + api.nvim_strwidth(text)
-    if not line or used + size > width then
-      line, used = { { "  ", "CodexChatKeyText" } }, 2
-      lines[#lines + 1] = line
+    text = cut(text, width - 3 - size_of(key))
+    local size = size_of(key) + 3 + size_of(text)
+    if not line or used + 3 + size > width then
+      begin()
+    elseif used > 0 then
+      line[#line + 1], used = { "   ", "CodexChatAsksLine" }, used + 3
     end
-    used = used + size + 3
-    vim.list_extend(line, { { key, "CodexChatKey" }, { " " .. text .. "   ", "CodexChatKeyText" } })
+    used = used + size
+    vim.list_extend(line, {
+      { (" %s "):format(key), { "CodexChatAsksLine", "CodexChatKey" } },
+      { " " .. text, { "CodexChatAsksLine", "CodexChatKeyText" } },
+    })
   end
   local field = require("codex-chat.approval.form").current(approval)
   if field and #approval.fields > 1 then
-    local label = field.label:gsub("%c", " ")
-    local text = ("%d of %d: %s"):format(approval.at or 1, #approval.fields, label)
-    lines[1] =
-      { { "  " .. require("codex-chat.message").cut(text, width - 2), "CodexChatKeyText" } }
+    local name = field.label:gsub("%c", " ")
+    local text = ("%d of %d: %s"):format(approval.at or 1, #approval.fields, name)
+    begin()
+    text = cut(text, width)
+    line[2] = { text, { "CodexChatAsksLine", "CodexChatKeyText" } }
+    used = width
   end
   local count = numbers(approval)
   if count > 0 then
@@ -102,8 +114,15 @@ local function key_lines(approval, width)
   end
   for _, decision in ipairs(M.decisions) do
     if M.offers(approval, decision) then
-      add(keys[decision] or (":CodexChat " .. decision:gsub("_", "-")), word(approval, decision))
+      add(keys[decision] or (":CodexChat " .. decision:gsub("_", "-")), label(approval, decision))
     end
+  end
+  for _, each in ipairs(lines) do
+    local size = 0
+    for n = 2, #each do
+      size = size + size_of(each[n][1])
+    end
+    each[#each + 1] = { (" "):rep(math.max(0, width - size)), "CodexChatAsksLine" }
   end
   return lines
 end
@@ -231,6 +250,8 @@ function M.refresh(chat)
         approval.mark = api.nvim_buf_set_extmark(chat.buf, ns, stop - 1, 0, {
           id = approval.mark,
           virt_lines = key_lines(approval, width),
+          -- From the sign column on, where the box has its bar.
+          virt_lines_leftcol = true,
         })
         approval.shown = looks
       end

@@ -15,6 +15,7 @@ M.about = {
   logout = "ends that login",
   network = "shows what the sandbox may reach: [forget host]",
   open = "shows the conversation: [dir]",
+  patch = "shows a patch that waits as a diff that you can edit",
   prompt = "sends a template: [name [input]]",
   question = "goes to the question that waits",
   redo = "brings back what was taken back last",

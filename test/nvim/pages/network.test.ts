@@ -29,7 +29,7 @@ describe.each(neovims)("a question about a host on Neovim $name", (program) => {
     await using chat = await openChat({ program, screen });
     await asked(chat);
     await chat.nvim.untilShown(
-      "a allow in this turn   s in this conversation   p in this project   d refuse   c refuse and stop",
+      / a {2}in this turn {4}s {2}always in this chat {4}p {2}always in this project[\s\S]* d {2}no, because …[\s\S]* c {2}no, and stop/,
     );
   });
 

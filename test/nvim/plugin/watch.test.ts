@@ -36,7 +36,7 @@ describe.each(neovims)("following a buffer on Neovim $name", (program) => {
       onDetach() {},
     });
     await nvim.keys("<Esc>:%s/You/Me");
-    await nvim.untilShown("## Me");
+    await nvim.untilShown("Me");
     await nvim.keys("<Esc>$ione");
     await expect.poll(() => heard.at(-1)).toEqual(["one"]);
     expect(heard.flat().filter((line) => line.includes("##"))).toEqual([]);

@@ -75,7 +75,9 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
   it("is answered by the number of an option", async () => {
     await using chat = await openChat({ program, screen });
     await ask(chat, { fields: [store] });
-    await chat.nvim.untilShown("1-3 pick   a answer   d decline   c decline and stop");
+    await chat.nvim.untilShown(
+      / 1-3 {2}pick {4}a {2}answer {4}d {2}no, because …[^c]+ c {2}no, and stop/,
+    );
     await chat.nvim.keys("2");
     expect(await chat.host.heard("approval/answer")).toEqual({
       buf: chat.buf,
@@ -284,11 +286,11 @@ describe.each(neovims)("a web page to open on Neovim $name", (program) => {
       kind: "page",
       url: page.url,
     });
-    await chat.nvim.untilShown("a open the page   d decline");
-    await chat.nvim.untilShown("1-3 pick   a answer");
+    await chat.nvim.untilShown(" a  open the page    d  no, because …");
+    await chat.nvim.untilShown(" 1-3  pick    a  answer");
     const lines = chat.nvim.screen?.lines() ?? [];
     const at = lines.findIndex((line) => line.includes("**Asks** a page"));
-    expect(lines[at + 1]).toContain("a open the page");
+    expect(lines[at + 1]).toContain(" a  open the page");
   });
 
   it("reports if there is nothing to open it with", async () => {

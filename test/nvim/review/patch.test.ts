@@ -145,7 +145,7 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
   it("is shown as a diff by a key of its question", async () => {
     await using asked = await Asked.open({ program }, ONE);
     const { nvim } = asked;
-    await nvim.untilShown("e see and edit as a diff   a accept");
+    await nvim.untilShown(" e  see and edit as a diff    a  once");
     await asked.look();
     expect(await asked.sides()).toEqual([
       ["one", "two", "three"],
@@ -235,7 +235,7 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
     await nvim.keys("q");
     await nvim.until("#vim.api.nvim_list_tabpages()", 1);
     expect(await nvim.lua("return vim.api.nvim_get_current_buf()")).toBe(chat.buf);
-    await nvim.untilShown("a accept as edited");
+    await nvim.untilShown(" a  as edited");
     expect(await nvim.lua("return { vim.wo.diff, vim.o.scrollopt }")).toEqual([false, "ver,jump"]);
     // Neovim asks before it quits.
     await nvim.command("silent! qall");

@@ -180,7 +180,7 @@ describe.each(neovims)("the chat's buffer on Neovim $name", (program) => {
       "half",
     ]);
     await nvim.untilShown(/Codex {2}busy/);
-    await nvim.untilShown("a accept");
+    await nvim.untilShown(" a  once");
     await nvim.type("u");
     expect((await nvim.lines()).at(-1)).toBe("");
     await nvim.type("gg");
