@@ -353,11 +353,14 @@ function M.count(buf)
   return vim.tbl_count(states[buf] and states[buf].done or {})
 end
 
---- Defines the highlight groups, as links that colour schemes and users may override.
+--- Defines the highlight groups, now and whenever the colours change.
 function M.setup()
   groups.define()
-  api.nvim_create_autocmd("ColorScheme", {
-    group = api.nvim_create_augroup("codex-chat.colors", {}),
+  local augroup = api.nvim_create_augroup("codex-chat.colors", {})
+  api.nvim_create_autocmd("ColorScheme", { group = augroup, callback = groups.define })
+  api.nvim_create_autocmd("OptionSet", {
+    group = augroup,
+    pattern = { "background", "termguicolors" },
     callback = groups.define,
   })
 end

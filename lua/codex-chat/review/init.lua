@@ -15,27 +15,6 @@ local store = require("codex-chat.review.comments.store")
 
 local api = vim.api
 
---- The groups, as links that colour schemes and users may override.
-local links = {
-  CodexChatReviewTitle = "Title",
-  CodexChatReviewFile = "Normal",
-  CodexChatReviewCurrent = "CursorLineNr",
-  CodexChatReviewChanged = "Changed",
-  CodexChatReviewRemoved = "DiffDelete",
-  CodexChatReviewHeader = "CursorLine",
-  CodexChatReviewComment = "DiagnosticInfo",
-  CodexChatReviewCommentBar = "DiagnosticInfo",
-  CodexChatReviewCommentText = "NormalFloat",
-  CodexChatReviewCommentGone = "DiagnosticWarn",
-}
-
---- Defines the groups, when the first review opens: a colour scheme may have removed them since.
-function M.define()
-  for name, target in pairs(links) do
-    api.nvim_set_hl(0, name, { link = target, default = true })
-  end
-end
-
 --- The review in this tab page; nil after a message.
 ---@return codex-chat.Review?
 local function here()
@@ -84,11 +63,6 @@ local function start(chat, ask, found, inline)
   if from and api.nvim_win_is_valid(from) then
     api.nvim_set_current_win(from)
   end
-  M.define()
-  api.nvim_create_autocmd("ColorScheme", {
-    group = api.nvim_create_augroup("codex-chat.review.colors", {}),
-    callback = M.define,
-  })
   ---@type codex-chat.Review
   local review = {
     chat = chat,
