@@ -35,11 +35,11 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     await using chat = await openChat({ program, screen });
     await asked(chat);
     await chat.nvim.untilShown(
-      /▌ {2}a {2}once {4}s {2}always in this chat {4}d {2}no, because … *\n[^\n]*▌ {2}c {2}no, and stop/,
+      /▌ {2}a {2}once {4}s {2}always in this chat\s[\s\S]*d {2}no, because …\s[\s\S]*c {2}no, and stop/,
     );
     const lines = chat.nvim.screen?.lines() ?? [];
     const keys = lines.findIndex((line) => line.includes(" a  once"));
-    expect(lines[keys - 1]).toContain("```");
+    expect(lines.slice(keys - 2, keys).join("\n")).toContain("ls");
     await chat.host.editor.call.buf_set_approval(chat.buf, { id: "q1", remove: true });
     await expect.poll(() => chat.nvim.screen?.text()).not.toContain(" a  once");
   });

@@ -142,7 +142,7 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
     await willSay(chat, 1, false);
     await chat.nvim.keys("a");
     await chat.nvim.untilShown("2 of 3: Really");
-    await chat.nvim.untilShown("1-2 pick");
+    await chat.nvim.untilShown(" 1-2  pick");
     await chat.nvim.keys("2");
     await chat.nvim.untilShown("3 of 3: Why");
     await willSay(chat, "", "because");

@@ -556,7 +556,7 @@ describe.each(neovims)("the winbar of another plugin on Neovim $name", (program)
     await chat.setState({ phase: "running" });
     await nvim.untilShown(/not saved|working \d+s[^\n]*\n/);
     await chat.setState({ phase: "idle" });
-    await nvim.untilShown("ready");
+    await nvim.untilShown("done in");
     expect(nvim.screen?.text()).not.toContain("theirs");
     expect(nvim.screen?.text()).not.toContain("waiting for you");
   });

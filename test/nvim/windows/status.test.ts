@@ -157,7 +157,9 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
       block: "q",
       kind: "command",
     });
-    await chat.nvim.untilShown(/▌ {2}a {2}once *\n.*▌ {2}s {2}always in this chat *\n/);
+    await chat.nvim.untilShown(
+      /▌ {2}a {2}once {4}s {2}always in this chat *\n.*▌ {2}d {2}no, because … *\n/,
+    );
   });
 
   it("marks blocks at their first line, and control characters in marks do no harm", async () => {
