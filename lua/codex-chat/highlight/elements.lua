@@ -300,12 +300,16 @@ end
 ---@param row integer
 ---@param line string
 ---@param opened codex-chat.Fence? nil where it closes
-local function fence_line(at, row, line, opened)
+---@param is_asked boolean whether the keys of a question may stand below the line
+local function fence_line(at, row, line, opened, is_asked)
   local lang = opened and line:match("^ *[`~]+ *([^%s`]+)")
   conceal(at, row, 0, #line)
   color(at, row, 0, #line, "CodexChatMuted")
   if not opened then
-    hide_line(at, row)
+    -- Virtual lines below a hidden line are hidden with it.
+    if not is_asked then
+      hide_line(at, row)
+    end
   elseif opened.kind then
     -- Details of a call need no label. A closed fold that began with a hidden line would be hidden.
     if line_at(at, row - 1) ~= "" then
@@ -360,7 +364,7 @@ function M.paint(buf, ns, row, lines, fence)
     local line, here = lines[i], row + i - 1
     fence, edge = format.step(fence, line)
     if edge then
-      fence_line(at, here, line, fence)
+      fence_line(at, here, line, fence, is_asked)
       if fence then
         code, diff = not fence.kind and here or nil, { hunks = 0 }
       elseif code then

@@ -138,7 +138,6 @@ end
 ---@param approval codex-chat.Approval
 ---@param proposal codex-chat.Proposal
 local function start(chat, approval, proposal)
-  require("codex-chat.review").define()
   local view = {
     id = approval.id,
     chat = chat,
