@@ -60,7 +60,6 @@ local dims = {
 --- What is no text: a rule beside a heading, the frame of a table.
 ---@type table<string, string>
 local decorations = {
-  CodexChatRule = "NonText",
   CodexChatBorder = "NonText",
 }
 

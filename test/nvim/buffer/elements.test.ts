@@ -1,0 +1,110 @@
+import { describe, expect, it } from "vitest";
+import { type OpenChat, openChat } from "../../support/chat.ts";
+import { neovims } from "../../support/neovim.ts";
+
+/** The chat's part of the screen, its lines without what is at the left of the window. */
+function shown(chat: OpenChat): string[] {
+  const lines = chat.nvim.screen?.lines() ?? [];
+  const left = Math.max(...lines.map((line) => line.indexOf("▌ You")));
+  return lines.map((line) => line.slice(left).trimEnd());
+}
+
+/** The groups of backgrounds in a row, the topmost last. */
+const BANDS = `
+  local row = vim.fn.search(..., "nw") - 1
+  local groups = {}
+  for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, -1, { row, 0 }, { row, -1 }, { details = true })) do
+    if mark[4].line_hl_group then
+      table.insert(groups, { mark[4].priority, mark[4].line_hl_group })
+    end
+  end
+  table.sort(groups, function(a, b) return a[1] < b[1] end)
+  return vim.tbl_map(function(group) return group[2] end, groups)`;
+
+describe.each(neovims)("the elements of a conversation on Neovim $name", (program) => {
+  const screen = { columns: 120, rows: 40 };
+  const block = (id: string, after: string, lines: string[], gap: 0 | 1 = 1) =>
+    ({ op: "insert", id, after, lines, gap }) as const;
+
+  it("are calls in one line each, close together where Neovim can hide lines", async () => {
+    await using chat = await openChat({ program, screen });
+    const user = await chat.send("go on");
+    await chat.edit(
+      block("h", user, ["## Codex"]),
+      block("a", "h", ["**Ran** `a · b` · exit 0 · 0.2 s"]),
+      block("b", "a", ["**Searched** the web for `x`"]),
+      block("c", "b", ["**Failed** to edit `y` · +1 −2"]),
+      block("d", "c", ["Words."]),
+    );
+    await chat.nvim.untilShown(/✘ Failed +to edit y {1,2}\+1 −2/);
+    const lines = shown(chat);
+    const first = lines.findIndex((line) => line.startsWith("✔ Ran     a · b"));
+    const gap = program.name === "0.10" ? 2 : 1;
+    expect(lines[first]).toBe("✔ Ran     a · b");
+    expect(lines[first + gap]).toBe("✔ Searched the web for x");
+    expect(lines[first + 2 * gap]).toMatch(/^✘ Failed +to edit y/);
+    expect(lines[first + 2 * gap + 2]).toBe("  Words.");
+  });
+
+  it("are text like any other inside code and in the words of an answer", async () => {
+    await using chat = await openChat({ program, screen });
+    const user = await chat.send("go on");
+    await chat.edit(
+      block("h", user, ["## Codex"]),
+      block("a", "h", ["```text", "**Ran** `inside`", "## You", "| a | b |", "```"]),
+      block("b", "a", ["**Answer**", "", "**Bold** words, and **Ran** in the middle."]),
+    );
+    await chat.nvim.untilShown("Bold words, and Ran in the middle.");
+    const lines = shown(chat);
+    expect(lines).toContain("  **Ran** `inside`");
+    expect(lines).toContain("  ## You");
+    expect(lines).toContain("  | a | b |");
+  });
+
+  it("are tables with aligned columns if the window is wide enough", async () => {
+    await using chat = await openChat({ program, screen });
+    const user = await chat.send("go on");
+    const long = "word ".repeat(20).trim();
+    await chat.edit(
+      block("h", user, ["## Codex"]),
+      block("t", "h", ["| A | B |", "| --- | :-: |", "| `x\\|y` | **bold** |", "| 漢字 |  |"]),
+      block("w", "t", ["| A | B |", "| --- | --- |", `| ${long} | x |`]),
+      block("e", "w", ["The end."]),
+    );
+    await chat.nvim.untilShown("The end.");
+    await chat.nvim.untilShown(/│ A {4}│ B {4}│/);
+    const lines = shown(chat);
+    const first = lines.findIndex((line) => line.startsWith("  │ A"));
+    expect(lines.slice(first, first + 4)).toEqual([
+      "  │ A    │ B    │",
+      "  ├──────┼──────┤",
+      "  │ x\\|y │ bold │",
+      "  │ 漢字 │      │",
+    ]);
+    expect(lines.filter((line) => line.includes("| A | B |"))).toHaveLength(1);
+  });
+
+  it("have a background for queries, questions, code and changed lines, and for nothing else", async () => {
+    await using chat = await openChat({ program, screen });
+    const user = await chat.send("first paragraph\n\nsecond paragraph");
+    await chat.edit(
+      block("h", user, ["## Codex"]),
+      block("w", "h", ["Plain words.", "", "```lua", "local x = 1", "```"]),
+      block("p", "w", ["**Edited** `a` · +1 −1"]),
+      block("d", "p", ["```diff patch", "@@ -7,2 +7,2 @@", "-gone", "+here", " same", "```"], 0),
+      block("q", "d", ["**Asks** to run `ls`"]),
+      block("y", "q", ["> to look"], 0),
+    );
+    await chat.nvim.untilShown(/ 7 \+here/);
+    await chat.nvim.untilShown(/ 8 {2}same/);
+    const bands = (pattern: string) => chat.nvim.lua<string[]>(BANDS, pattern);
+    for (const pattern of ["first paragraph", "second paragraph"])
+      expect(await bands(pattern)).toEqual(["CodexChatYouBand"]);
+    expect(await bands("local x")).toEqual(["CodexChatCodeLine"]);
+    expect(await bands("^-gone")).toEqual(["CodexChatRemovedLine"]);
+    expect(await bands("^+here")).toEqual(["CodexChatAddedLine"]);
+    for (const pattern of ["Asks", "to look"])
+      expect(await bands(pattern)).toEqual(["CodexChatAsksLine"]);
+    for (const pattern of ["Plain", "^ same", "Edited"]) expect(await bands(pattern)).toEqual([]);
+  });
+});
