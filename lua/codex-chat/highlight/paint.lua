@@ -31,7 +31,8 @@ local skipped = {
 ---@param text string
 ---@param found codex-chat.Tree
 ---@param stop integer when the time is over, ns
-local function captures(buf, ns, row, text, found, stop)
+---@param is_call boolean whether the first line is that of a call, whose verb is not set in bold
+local function captures(buf, ns, row, text, found, stop, is_call)
   local lang, query = found.language.name, found.language.highlights
   if not query then
     return
@@ -47,6 +48,7 @@ local function captures(buf, ns, row, text, found, stop)
     local conceal = metadata.conceal or (metadata[id] and metadata[id].conceal)
     if colors or conceal then
       local range = vim.treesitter.get_range(node, text, metadata[id])
+      colors = colors and not (is_call and range[1] == 0 and name == "markup.strong")
       pcall(api.nvim_buf_set_extmark, buf, ns, row + range[1], range[2], {
         end_row = row + range[4],
         end_col = range[5],
@@ -70,8 +72,9 @@ local function by_treesitter(buf, ns, row, lines)
   local ok, done = pcall(function()
     local trees = require("codex-chat.highlight.trees").parse(text, "markdown", slow[buf])
     local stop = vim.uv.hrtime() + captures_ms * 1e6
+    local is_call = require("codex-chat.buffer.calls").parse(lines[1] or "") ~= nil
     for _, found in ipairs(trees or {}) do
-      captures(buf, ns, row, text, found, stop)
+      captures(buf, ns, row, text, found, stop, is_call)
     end
     return trees ~= nil
   end)

@@ -98,6 +98,8 @@ function M.show(chat, inserting)
     virt_text = { { words, "CodexChatHint" } },
     virt_text_pos = "overlay",
     virt_text_hide = true,
+    -- On the background of the prompt.
+    hl_mode = "combine",
   })
 end
 

@@ -128,8 +128,8 @@ describe("a file that a real turn leaves for the host to run", SLOW, () => {
     model.answerInTurn(reply(message("Nothing done.")));
     expect(await chat.ask("And now nothing.")).toEqual({ status: "completed" });
     expect(await chat.text()).toContain(
-      "> **Note:** runs on your machine, and was changed after the last turn, by you or by what was " +
-        "still running in the sandbox: `.exrc` created: Neovim or Vim runs it on start there, with 'exrc'.",
+      "> **Note:** runs on your machine, and was changed after the last turn, by you or by a program " +
+        "that was still running in the sandbox: `.exrc` created: Neovim or Vim runs it on start there, with 'exrc'.",
     );
   });
 

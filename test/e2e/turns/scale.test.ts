@@ -69,8 +69,8 @@ async function expectNoGrowth(
 /** Turns that stand in the file before the first real one, and real ones in each half. */
 const EARLIER = 976;
 const HALF = 12;
-/** How many marks a turn of the test may have: for its blocks, and for what is highlighted of it. */
-const MARKS_PER_TURN = 30;
+/** How many marks a turn of the test may have: for its blocks, and for what is drawn of it. */
+const MARKS_PER_TURN = 40;
 
 const query = (n: number): string => `Query ${n}.`;
 const answer = (n: number): string => `Answer ${n} in *words*.\n\n- and \`more\``;
