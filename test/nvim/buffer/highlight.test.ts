@@ -139,18 +139,20 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
     ];
     await chat.edit({ op: "insert", id: "a", after: "history", lines, gap: 1 });
     await expect.poll(() => groupsAt(chat.nvim, "local answer")).toContain("@keyword.lua");
-    expect(await groupsAt(chat.nvim, "Some", 6)).toContain("@markup.italic.markdown_inline");
-    expect(await groupsAt(chat.nvim, "## You")).toContain("CodexChatYou");
-    expect(await groupsAt(chat.nvim, "**Failed**", 3)).toContain("CodexChatFailed");
-    expect(await groupsAt(chat.nvim, "**Failed**", 24)).toContain("CodexChatFailed");
-    expect(await groupsAt(chat.nvim, "+added")).toContain("CodexChatAdded");
-    expect(await groupsAt(chat.nvim, "-removed")).toContain("CodexChatRemoved");
-    expect(await groupsAt(chat.nvim, "> **Error")).toContain("CodexChatError");
+    await expect
+      .poll(() => groupsAt(chat.nvim, "Some", 6))
+      .toContain("@markup.italic.markdown_inline");
+    await expect.poll(() => groupsAt(chat.nvim, "## You")).toContain("CodexChatYou");
+    await expect.poll(() => groupsAt(chat.nvim, "**Failed**", 3)).toContain("CodexChatFailed");
+    await expect.poll(() => groupsAt(chat.nvim, "**Failed**", 24)).toContain("CodexChatFailed");
+    await expect.poll(() => groupsAt(chat.nvim, "+added")).toContain("CodexChatAdded");
+    await expect.poll(() => groupsAt(chat.nvim, "-removed")).toContain("CodexChatRemoved");
+    await expect.poll(() => groupsAt(chat.nvim, "> **Error")).toContain("CodexChatError");
     // Code has the text's own colour, or its language's; nothing in it is taken for what we write.
     for (const inside of ["## Codex", "**Ran** `in", "> **Note:** in"])
       expect(await groupsAt(chat.nvim, inside)).toEqual([]);
-    expect(await groupsAt(chat.nvim, "```lua")).toContain("CodexChatMuted");
-    expect(await groupsAt(chat.nvim, "created:")).toEqual(["CodexChatMuted"]);
+    await expect.poll(() => groupsAt(chat.nvim, "```lua")).toContain("CodexChatMuted");
+    await expect.poll(() => groupsAt(chat.nvim, "created:")).toEqual(["CodexChatMuted"]);
   });
 
   it("parses a paragraph without its blocks as it does with them", async () => {
