@@ -88,6 +88,7 @@ function handlers.buf_set_meta(buf, meta)
         blocks.splice(chat, change.row, change.count, change.lines)
       end
     end)
+    require("codex-chat.buffer.fold").renew(buf, 0)
     local lines = vim.api.nvim_buf_get_lines(buf, 0, 200, false)
     chat.head = require("codex-chat.format").head(lines) or chat.head
   end)

@@ -66,23 +66,22 @@ return sum(item.price * item.quantity for item in self.items)
 
 const spoken = { pieces: 12, pauseMs: 40 };
 
-/** Looks, tests, patches, tests again and explains. */
+/** Tests, patches, tests again and explains. One call a time, so that one question waits at a time. */
 const script: ModelScript = (request) => {
   switch (request.outputsSinceUser().length) {
     case 0:
       return reply(
-        reasoning("**Finding the failing test**\n\nThe files first, then the tests."),
-        message("I look at the project and run its tests.", spoken),
-        exec("ls"),
-        exec("cat cart.py test_cart.py"),
+        reasoning("**Finding the failing test**\n\nFirst the tests, then the code."),
+        message("I run the tests first.", spoken),
         exec(TEST),
       );
-    case 3:
+    case 1:
       return reply(
         message("The quantity is never used. I fix that, and test again.", spoken),
         applyPatch(PATCH),
-        exec(TEST),
       );
+    case 2:
+      return reply(exec(TEST));
     default:
       return reply(message(ANSWER, { pieces: 60, pauseMs: 25 }));
   }

@@ -28,6 +28,12 @@ function M.set(chat, change)
     return approval.id ~= change.id
   end, chat.approvals)
   local was_pending = #others < #chat.approvals
+  if change.remove and was_pending then
+    local over = vim.iter(chat.approvals):find(function(approval)
+      return approval.id == change.id
+    end)
+    require("codex-chat.approval.back").go(chat, over, others)
+  end
   chat.approvals = others
   if not change.remove then
     local choices = change.choices
@@ -291,6 +297,7 @@ function M.jump(chat, step)
       break
     end
   end
+  require("codex-chat.approval.back").remember(chat)
   vim.cmd("normal! m'")
   api.nvim_win_set_cursor(0, { target + 1, 0 })
   -- Maps its keys at once: within a mapping or `:normal` no event follows the move.

@@ -162,6 +162,19 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     await nvim.until(CLOSED, ["**Failed** `make` · exit 2 · 1.5 s +3", ...diffs]);
   });
 
+  it("take in lines that are added to the front matter, unless the user has opened it", async () => {
+    await using chat = await openChat({ program, screen: { columns: 120, rows: 20 } });
+    const { nvim, host } = chat;
+    const visible = "vim.fn.foldclosed(vim.fn.search('^thread:', 'nw'))";
+    await nvim.until("vim.fn.foldclosedend(1)", 5);
+    await host.editor.call.buf_set_meta(chat.buf, { thread: "t", model: "m" });
+    await nvim.until("vim.fn.foldclosedend(1)", 7);
+    await nvim.untilShown(/^[^\n]*\n[^\n]*· m ·/);
+    await nvim.type("<Esc>ggzo");
+    await host.editor.call.buf_set_meta(chat.buf, { name: "n" });
+    expect(await nvim.lua(`return ${visible}`)).toBe(-1);
+  });
+
   it("are made in the whole of a long conversation that nobody scrolls", async () => {
     await using chat = await openChat({ program, screen: { columns: 120, rows: 30 } });
     const { nvim } = chat;

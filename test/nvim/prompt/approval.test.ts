@@ -279,6 +279,28 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     });
   });
 
+  it("lets the cursor go on to the next one, and back when none is left", async () => {
+    await using chat = await openChat({ program });
+    const { nvim, host } = chat;
+    await asked(chat);
+    await asked(chat, "q2");
+    const over = (id: string) => host.editor.call.buf_set_approval(chat.buf, { id, remove: true });
+    const line = async () => (await nvim.lines())[(await nvim.cursor())[0] - 1];
+    await nvim.keys("typed<Esc>]a");
+    const first = (await nvim.cursor())[0];
+    await nvim.keys("j");
+    await over("q1");
+    expect(await line()).toContain("**Asks**");
+    expect((await nvim.cursor())[0]).not.toBe(first);
+    await over("q2");
+    expect(await line()).toBe("typed");
+    // Whoever has gone elsewhere stays there.
+    await asked(chat, "q3");
+    await nvim.keys("]agg");
+    await over("q3");
+    expect((await nvim.cursor())[0]).toBe(1);
+  });
+
   it("is reached with ]a and [a", async () => {
     await using chat = await openChat({ program });
     await asked(chat, "q1");

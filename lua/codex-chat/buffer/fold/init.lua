@@ -245,37 +245,44 @@ function M.add(buf, first, last)
   end
 end
 
---- Folds a call again if other rows of it are to be folded now: it has failed meanwhile. A fold that the
+--- Deletes the closed fold that begins at a row of the current window, unless it ends where it should.
+---@param row integer
+---@param last? integer where it should end; nil: nowhere
+---@return boolean deleted
+local function delete_other(row, last)
+  if vim.fn.foldclosed(row + 1) ~= row + 1 or vim.fn.foldclosedend(row + 1) - 1 == last then
+    return false
+  end
+  local view = vim.fn.winsaveview()
+  api.nvim_win_set_cursor(0, { row + 1, 0 })
+  vim.cmd("silent! keepjumps normal! zd")
+  vim.fn.winrestview(view)
+  return true
+end
+
+--- Folds a call, or the front matter, again if other rows of it are to be folded now: a call has failed
+--- meanwhile, or lines were added at the end, which Neovim does not count as the fold's. A fold that the
 --- user has opened stays as it is.
 ---@param buf integer
----@param row integer the call's
+---@param row integer the first one
 function M.renew(buf, row)
   for _, at in ipairs(api.nvim_buf_get_extmarks(buf, ns, { row, 0 }, { row, -1 }, {})) do
     local mark = at[1]
     local first, last = rows_of(buf, details[buf][mark], details_ns)
-    local _, was = rows_of(buf, mark)
     local from, to
     if first and last then
       from, to = shape.of(line_of(buf), first, last)
     end
-    if to ~= was then
-      for _, win in ipairs(windows(buf)) do
-        api.nvim_win_call(win, function()
-          if vim.fn.foldclosed(row + 1) == row + 1 then
-            local view = vim.fn.winsaveview()
-            api.nvim_win_set_cursor(win, { row + 1, 0 })
-            vim.cmd("silent! keepjumps normal! zd")
-            vim.fn.winrestview(view)
-            done_in(win, buf)[mark] = nil
-          end
-        end)
-      end
-      if from and to then
-        set_mark(buf, ns, from, to, mark)
-      else
-        api.nvim_buf_del_extmark(buf, ns, mark)
-      end
-      for _, win in ipairs(from and windows(buf) or {}) do
+    if from and to then
+      set_mark(buf, ns, from, to, mark)
+    else
+      api.nvim_buf_del_extmark(buf, ns, mark)
+    end
+    for _, win in ipairs(windows(buf)) do
+      if api.nvim_win_call(win, function()
+        return delete_other(row, to)
+      end) then
+        done_in(win, buf)[mark] = nil
         make_some(win, buf, { mark })
       end
     end
