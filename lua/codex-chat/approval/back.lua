@@ -61,6 +61,11 @@ function M.go(chat, over, others)
   end
   if row then
     pcall(api.nvim_win_set_cursor, win, { row + 1, col })
+    -- A fold that is made around the cursor is left open.
+    local first = blocks.range(chat, over.block)
+    if first and vim.fn.foldlevel(first + 1) > 0 then
+      vim.cmd(("silent! %dfoldclose"):format(first + 1))
+    end
   end
 end
 

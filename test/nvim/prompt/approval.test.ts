@@ -289,8 +289,15 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     await nvim.keys("typed<Esc>]a");
     const first = (await nvim.cursor())[0];
     await nvim.keys("j");
+    await chat.edit(
+      { op: "replace", id: "q1-what", lines: ["```console output", "$ ls", "```"] },
+      // The host says so before it says that the question is over.
+      { op: "fold", from: "q1-what", to: "q1-what" },
+      { op: "replace", id: "q1", lines: ["**Running** `ls`"] },
+    );
     await over("q1");
     expect(await line()).toContain("**Asks**");
+    expect(await nvim.lua(`return vim.fn.foldclosed(${first})`)).toBe(first);
     expect((await nvim.cursor())[0]).not.toBe(first);
     await over("q2");
     expect(await line()).toBe("typed");

@@ -17,6 +17,8 @@ local slice_ms = 5
 
 ---@type table<integer, table<integer, integer>> by buffer: extmarks of details, by extmark of the fold
 local details = {}
+---@type table<integer, table<integer, true>> by buffer: extmarks of details of what is still asked
+local asked = {}
 ---@type table<integer, table<integer, table<integer, true>>> by window and buffer: marks with a fold
 local made = {}
 
@@ -179,7 +181,11 @@ end
 ---@param last integer
 ---@return integer? mark nil where the details stay open
 local function remember(buf, line_at, first, last)
-  local from, to = shape.of(line_at, first, last)
+  local from, to, later = shape.of(line_at, first, last)
+  if later then
+    asked[buf] = asked[buf] or {}
+    asked[buf][set_mark(buf, details_ns, first, last)] = true
+  end
   if not from or not to then
     return nil
   end
@@ -194,7 +200,7 @@ end
 
 ---@param buf integer
 local function forget(buf)
-  details[buf] = nil
+  details[buf], asked[buf] = nil, nil
   for win in pairs(made) do
     made[win][buf] = nil
     if not api.nvim_win_is_valid(win) then
@@ -266,6 +272,16 @@ end
 ---@param buf integer
 ---@param row integer the first one
 function M.renew(buf, row)
+  for mark in pairs(asked[buf] or {}) do
+    local first, last = rows_of(buf, mark, details_ns)
+    if not first or not last or select(3, shape.of(line_of(buf), first, last)) == nil then
+      asked[buf][mark] = nil
+      api.nvim_buf_del_extmark(buf, details_ns, mark)
+      if first and last then
+        M.add(buf, first, last)
+      end
+    end
+  end
   for _, at in ipairs(api.nvim_buf_get_extmarks(buf, ns, { row, 0 }, { row, -1 }, {})) do
     local mark = at[1]
     local first, last = rows_of(buf, details[buf][mark], details_ns)

@@ -9,6 +9,8 @@ local format = require("codex-chat.format")
 local open_lines = 12
 --- So many lines of a failed command's output stay in view below it.
 local failed_lines = 2
+--- They are looked for among so many, blank ones included.
+local failed_reach = 6
 --- How far above a fence its call is looked for: the reason of a question stands between them.
 local reach = 50
 
@@ -49,12 +51,27 @@ local function rest_of_diff(line_at, first, last)
   return first + open_lines - 1
 end
 
+--- The row above the last lines of an output that are not blank.
+---@param line_at codex-chat.LineAt
+---@param first integer the fence's row
+---@param last integer
+---@return integer
+local function above_end(line_at, first, last)
+  local row, kept = last - 1, 0
+  while row > first and kept < failed_lines and last - row <= failed_reach do
+    kept = kept + ((line_at(row) or ""):find("%S") and 1 or 0)
+    row = row - 1
+  end
+  return row
+end
+
 --- The rows to fold of a block's; nil where it stays open.
 ---@param line_at codex-chat.LineAt
 ---@param first integer
 ---@param last integer
 ---@return integer? first
 ---@return integer? last
+---@return boolean? later whether they are folded once the call is no longer a question
 function M.of(line_at, first, last)
   local opened = format.step(nil, line_at(first) or "")
   if not opened then
@@ -68,9 +85,9 @@ function M.of(line_at, first, last)
   if not call then
     return first, last
   elseif call.kind == "asks" then
-    return nil
+    return nil, nil, true
   elseif call.verb == "Failed" and opened.kind == "output" then
-    last = last - failed_lines - 1
+    last = above_end(line_at, first, last)
     -- Where little more than these lines is there, all of it is shown.
     return last > first and row or nil, last > first and last or nil
   end
