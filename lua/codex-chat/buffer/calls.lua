@@ -127,16 +127,27 @@ local function tail(line, at)
   return parts, seconds
 end
 
---- Reads the line; nil for any other line.
+--- The verb of such a line; nil for any other line.
 ---@param line string
----@return codex-chat.Call?
-function M.parse(line)
+---@return string? verb
+---@return codex-chat.CallKind? kind
+---@return integer? at where the text after it begins, 1-based
+function M.verb_of(line)
   if line:byte(1) ~= 42 then -- "*"
     return nil
   end
   local verb, at = line:match("^%*%*(%u%l+)%*%*()")
-  local kind = verb and kinds[verb]
-  if not kind then
+  if verb and kinds[verb] then
+    return verb, kinds[verb], at
+  end
+end
+
+--- Reads the line; nil for any other line.
+---@param line string
+---@return codex-chat.Call?
+function M.parse(line)
+  local verb, kind, at = M.verb_of(line)
+  if not verb or not kind or not at then
     return nil
   end
   local parts, stop = about(line, at)

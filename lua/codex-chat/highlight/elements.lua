@@ -189,17 +189,17 @@ end
 ---@param at codex-chat.Painter
 local function close_up(at)
   local count = #at.lines
-  if not calls.parse(at.lines[1]) then
+  if not calls.verb_of(at.lines[1]) then
     return
   end
-  if at.lines[count] == "" and calls.parse(line_at(at, at.row + count)) then
+  if at.lines[count] == "" and calls.verb_of(line_at(at, at.row + count)) then
     hide_line(at, at.row + count - 1)
   end
   -- The chunk above has been painted before this one was there.
   local above = at.row - 1
   if line_at(at, above) == "" and above > 0 then
     local first = require("codex-chat.highlight.chunks").start_of(at.buf, above)
-    if first and calls.parse(line_at(at, first)) then
+    if first and calls.verb_of(line_at(at, first)) then
       hide_line(at, above)
     end
   end
@@ -209,8 +209,8 @@ end
 ---@param at codex-chat.Painter
 ---@return boolean asked
 local function asks(at)
-  local call = calls.parse(at.lines[1])
-  if not call or call.kind ~= "asks" then
+  local _, kind = calls.verb_of(at.lines[1])
+  if kind ~= "asks" then
     return false
   end
   local count = #at.lines

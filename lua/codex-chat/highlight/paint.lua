@@ -72,7 +72,7 @@ local function by_treesitter(buf, ns, row, lines)
   local ok, done = pcall(function()
     local trees = require("codex-chat.highlight.trees").parse(text, "markdown", slow[buf])
     local stop = vim.uv.hrtime() + captures_ms * 1e6
-    local is_call = require("codex-chat.buffer.calls").parse(lines[1] or "") ~= nil
+    local is_call = require("codex-chat.buffer.calls").verb_of(lines[1] or "") ~= nil
     for _, found in ipairs(trees or {}) do
       captures(buf, ns, row, text, found, stop, is_call)
     end

@@ -5,39 +5,24 @@
 --- close or delete it.
 local M = {}
 
+local extmarks = require("codex-chat.buffer.fold.marks")
 local shape = require("codex-chat.buffer.fold.shape")
 
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.folds")
---- The rows that the host wants folded, of which `shape` folds some.
+--- The details of what is still asked, which are folded later.
 local details_ns = api.nvim_create_namespace("codex-chat.folds.details")
 
 --- How long one tick may make folds, in ms: 5,000 of them take about a second in all.
 local slice_ms = 5
 
----@type table<integer, table<integer, integer>> by buffer: extmarks of details, by extmark of the fold
+---@type table<integer, table<integer, { [1]: integer, [2]: integer }>> by buffer and extmark: how many rows
+--- the details begin below the fold's first row, and end below its last one
 local details = {}
 ---@type table<integer, table<integer, true>> by buffer: extmarks of details of what is still asked
 local asked = {}
 ---@type table<integer, table<integer, table<integer, true>>> by window and buffer: marks with a fold
 local made = {}
-
----@param buf integer
----@param mark integer
----@param of? integer the namespace; by default that of the folds
----@return integer? first
----@return integer? last 0-based, inclusive
-local function rows_of(buf, mark, of)
-  local pos = api.nvim_buf_get_extmark_by_id(buf, of or ns, mark, { details = true })
-  if not pos[1] then
-    return nil
-  end
-  local last = pos[3].end_row or pos[1]
-  if (pos[3].end_col or 0) == 0 then
-    last = last - 1
-  end
-  return pos[1], math.min(last, api.nvim_buf_line_count(buf) - 1)
-end
 
 ---@param win integer
 ---@param buf integer
@@ -52,7 +37,7 @@ end
 ---@param buf integer
 ---@param mark integer
 local function make(buf, mark)
-  local first, last = rows_of(buf, mark)
+  local first, last = extmarks.rows(buf, ns, mark)
   if not first or not last or last <= first then
     return
   end
@@ -73,7 +58,7 @@ end
 ---@param mark integer
 ---@return boolean
 local function is_inherited(buf, mark)
-  local first = rows_of(buf, mark)
+  local first = extmarks.rows(buf, ns, mark)
   return first ~= nil and vim.fn.foldlevel(first + 1) > 0
 end
 
@@ -91,7 +76,7 @@ local function add_near(buf, marks, row, room, found)
   for step = -1, 1, 2 do
     local left, edge, i = room, row, step < 0 and n or n + 1
     while marks[i] do
-      local first, last = rows_of(buf, marks[i][1])
+      local first, last = extmarks.rows(buf, ns, marks[i][1])
       -- What is between two folds, and the line of the fold itself.
       left = left - (step < 0 and math.max(edge - (last or edge), 1) or (first or edge) - edge)
       if left < 0 then
@@ -148,24 +133,6 @@ local function windows(buf)
 end
 
 ---@param buf integer
----@param of integer the namespace
----@param first integer
----@param last integer
----@param id? integer of the extmark to move
----@return integer mark
-local function set_mark(buf, of, first, last, id)
-  local count = api.nvim_buf_line_count(buf)
-  return api.nvim_buf_set_extmark(buf, of, first, 0, {
-    id = id,
-    end_row = math.min(last + 1, count),
-    end_col = 0,
-    strict = false,
-    right_gravity = true,
-    end_right_gravity = false,
-  })
-end
-
----@param buf integer
 ---@return codex-chat.LineAt
 local function line_of(buf)
   return function(row)
@@ -179,23 +146,44 @@ end
 ---@param line_at codex-chat.LineAt
 ---@param first integer of the details
 ---@param last integer
+---@param old? integer the fold in whose place this one is
 ---@return integer? mark nil where the details stay open
-local function remember(buf, line_at, first, last)
+---@return integer? from the first row of the fold
+local function remember(buf, line_at, first, last, old)
   local from, to, later = shape.of(line_at, first, last)
   if later then
     asked[buf] = asked[buf] or {}
-    asked[buf][set_mark(buf, details_ns, first, last)] = true
+    asked[buf][extmarks.set(buf, details_ns, first, last)] = true
   end
   if not from or not to then
     return nil
   end
-  for _, old in ipairs(api.nvim_buf_get_extmarks(buf, ns, { from, 0 }, { from, -1 }, {})) do
-    api.nvim_buf_del_extmark(buf, ns, old[1])
-  end
-  local mark = set_mark(buf, ns, from, to)
+  local mark = extmarks.set(buf, ns, from, to, old)
   details[buf] = details[buf] or {}
-  details[buf][mark] = set_mark(buf, details_ns, first, last)
-  return mark
+  details[buf][mark] = { first - from, last - to }
+  return mark, from
+end
+
+--- The fold that begins in a row.
+---@param buf integer
+---@param row integer
+---@return integer? mark
+local function mark_in(buf, row)
+  local found = api.nvim_buf_get_extmarks(buf, ns, { row, 0 }, { row, -1 }, { limit = 1 })[1]
+  return found and found[1]
+end
+
+--- The rows of a fold's details.
+---@param buf integer
+---@param mark integer
+---@return integer? first
+---@return integer? last
+local function details_of(buf, mark)
+  local from, to = extmarks.rows(buf, ns, mark)
+  local offsets = details[buf] and details[buf][mark]
+  if from and to and offsets then
+    return from + offsets[1], to + offsets[2]
+  end
 end
 
 ---@param buf integer
@@ -245,8 +233,16 @@ end
 ---@param first integer 0-based
 ---@param last integer inclusive
 function M.add(buf, first, last)
-  local mark = remember(buf, line_of(buf), first, last)
-  for _, win in ipairs(mark and windows(buf) or {}) do
+  local mark, from = remember(buf, line_of(buf), first, last)
+  if not mark or not from then
+    return
+  end
+  for _, at in ipairs(api.nvim_buf_get_extmarks(buf, ns, { from, 0 }, { from, -1 }, {})) do
+    if at[1] ~= mark then
+      api.nvim_buf_del_extmark(buf, ns, at[1])
+    end
+  end
+  for _, win in ipairs(windows(buf)) do
     make_some(win, buf, { mark })
   end
 end
@@ -273,7 +269,7 @@ end
 ---@param row integer the first one
 function M.renew(buf, row)
   for mark in pairs(asked[buf] or {}) do
-    local first, last = rows_of(buf, mark, details_ns)
+    local first, last = extmarks.rows(buf, details_ns, mark)
     if not first or not last or select(3, shape.of(line_of(buf), first, last)) == nil then
       asked[buf][mark] = nil
       api.nvim_buf_del_extmark(buf, details_ns, mark)
@@ -282,25 +278,26 @@ function M.renew(buf, row)
       end
     end
   end
-  for _, at in ipairs(api.nvim_buf_get_extmarks(buf, ns, { row, 0 }, { row, -1 }, {})) do
-    local mark = at[1]
-    local first, last = rows_of(buf, details[buf][mark], details_ns)
-    local from, to
-    if first and last then
-      from, to = shape.of(line_of(buf), first, last)
-    end
-    if from and to then
-      set_mark(buf, ns, from, to, mark)
-    else
-      api.nvim_buf_del_extmark(buf, ns, mark)
-    end
-    for _, win in ipairs(windows(buf)) do
-      if api.nvim_win_call(win, function()
-        return delete_other(row, to)
-      end) then
-        done_in(win, buf)[mark] = nil
-        make_some(win, buf, { mark })
-      end
+  local mark = mark_in(buf, row)
+  local first, last
+  if mark then
+    first, last = details_of(buf, mark)
+  end
+  if not mark or not first or not last then
+    return
+  end
+  local kept = remember(buf, line_of(buf), first, last, mark)
+  if not kept then
+    api.nvim_buf_del_extmark(buf, ns, mark)
+  end
+  local _, to = extmarks.rows(buf, ns, mark)
+  for _, win in ipairs(windows(buf)) do
+    local deleted = api.nvim_win_call(win, function()
+      return delete_other(row, kept and to or nil)
+    end)
+    if deleted then
+      done_in(win, buf)[mark] = nil
+      make_some(win, buf, { mark })
     end
   end
 end
@@ -313,8 +310,13 @@ function M.load(buf, folds, lines)
   local function line_at(row)
     return lines[row + 1]
   end
+  local above, above_from
   for _, rows in ipairs(folds) do
-    remember(buf, line_at, rows[1], rows[2])
+    local mark, from = remember(buf, line_at, rows[1], rows[2])
+    if mark and from == above_from then
+      api.nvim_buf_del_extmark(buf, ns, above)
+    end
+    above, above_from = mark or above, from or above_from
   end
   for _, win in ipairs(windows(buf)) do
     M.window(win)
@@ -353,11 +355,25 @@ end
 ---@return integer[][]
 function M.list(buf)
   return vim.tbl_map(function(mark)
-    return { rows_of(buf, mark[1]) }
+    return { extmarks.rows(buf, ns, mark[1]) }
   end, api.nvim_buf_get_extmarks(buf, ns, 0, -1, {}))
 end
 
+---@param buf integer
+---@param row integer of a call that is folded
+---@return integer? first
+---@return integer? last
+local function details_at(buf, row)
+  local mark = mark_in(buf, row)
+  if mark then
+    return details_of(buf, mark)
+  end
+end
+
 --- The text of a closed fold, for 'foldtext'.
-M.foldtext = require("codex-chat.buffer.fold.text").of
+---@return table chunks text with highlights
+function M.foldtext()
+  return require("codex-chat.buffer.fold.text").of(details_at)
+end
 
 return M

@@ -28,7 +28,7 @@ local function call_above(line_at, first)
     if edge then
       in_fence = not in_fence
     elseif not in_fence and line:byte(1) ~= 62 then -- ">"
-      return calls.parse(line) and row or nil
+      return calls.verb_of(line) and row or nil
     end
   end
 end
@@ -81,12 +81,13 @@ function M.of(line_at, first, last)
     return rest, rest and last
   end
   local row = call_above(line_at, first)
-  local call = row and calls.parse(line_at(row) or "")
-  if not call then
+  if not row then
     return first, last
-  elseif call.kind == "asks" then
+  end
+  local verb, kind = calls.verb_of(line_at(row) or "")
+  if kind == "asks" then
     return nil, nil, true
-  elseif call.verb == "Failed" and opened.kind == "output" then
+  elseif verb == "Failed" and opened.kind == "output" then
     last = above_end(line_at, first, last)
     -- Where little more than these lines is there, all of it is shown.
     return last > first and row or nil, last > first and last or nil

@@ -6,6 +6,9 @@ local format = require("codex-chat.format")
 
 local api = vim.api
 
+--- Hunks are counted in so many lines at most.
+local max_counted = 300
+
 local nouns = {
   output = "line",
   arguments = "line of arguments",
@@ -27,38 +30,13 @@ local function columns()
   return api.nvim_win_get_width(win) - vim.fn.getwininfo(win)[1].textoff
 end
 
---- How many lines stand in the last fence of a call's details. Of a command that is too long for its
---- line, the first lines are the command itself.
----@param row integer of the call, 0-based
----@param last integer
+--- The count of lines in a fence of a call's.
+---@param first integer? the fence's row, 0-based
+---@param last integer?
 ---@return string?
-local function count_in(row, last)
-  local lines = api.nvim_buf_get_lines(0, row + 1, last + 1, false)
-  local fence, edge, opened, closed
-  for n, line in ipairs(lines) do
-    fence, edge = format.step(fence, line)
-    if edge and fence then
-      opened, closed = { row = n, kind = fence.kind }, nil
-    elseif edge then
-      closed = n
-    end
-  end
-  if not opened then
-    return nil
-  end
-  -- Of a failed command the last lines stand below the fold.
-  local stop = closed or #lines + 1
-  local inner = stop - opened.row - 1
-  if not closed then
-    local rest = api.nvim_buf_get_lines(0, last + 1, last + 4, false)
-    for _, line in ipairs(rest) do
-      if select(2, format.step(fence, line)) then
-        break
-      end
-      inner = inner + 1
-    end
-  end
-  return counted(inner, nouns[opened.kind] or "line")
+local function count_in(first, last)
+  local opened = first and format.step(nil, vim.fn.getline(first + 1))
+  return opened and counted(math.max(0, last - first - 1), nouns[opened.kind] or "line") or nil
 end
 
 --- "2026-03-14 09:26 · gpt-5.5 · engine", of the lines of a front matter.
@@ -80,28 +58,37 @@ local function about_conversation(lines)
   return table.concat(parts, " · ")
 end
 
---- "… 2 more hunks", of the lines of a diff.
----@param lines string[]
+--- "… 2 more hunks", of the rest of a diff. A long one is not read for that at each redraw.
+---@param first integer
+---@param last integer
 ---@return string
-local function rest_of_diff(lines)
+local function rest_of_diff(first, last)
   local hunks = 0
-  for _, line in ipairs(lines) do
-    hunks = hunks + (line:find("^@@ ") and 1 or 0)
+  if last - first < max_counted and vim.fn.getline(first):find("^@@ ") then
+    for _, line in ipairs(vim.fn.getline(first, last)) do
+      hunks = hunks + (line:find("^@@ ") and 1 or 0)
+    end
   end
-  if hunks > 0 and lines[1]:find("^@@ ") then
+  if hunks > 0 then
     return ("… %d more hunk%s"):format(hunks, hunks == 1 and "" or "s")
   end
-  return ("… %d more lines"):format(#lines - 1)
+  return ("… %d more lines"):format(last - first)
 end
 
---- The text of the fold in 'foldtext'.
+--- The text of the fold in 'foldtext'. It must not read the fold: each redraw asks for it.
+---@param details_at fun(buf: integer, row: integer): integer?, integer? the rows of the last fence of a
+--- call, 0-based
 ---@return table chunks text with highlights
-function M.of()
+function M.of(details_at)
   local first, last = vim.v.foldstart, vim.v.foldend
   local line = vim.fn.getline(first)
   local call = calls.parse(line)
   if call then
-    return calls.chunks(call, count_in(first - 1, last - 1), columns())
+    return calls.chunks(
+      call,
+      count_in(details_at(api.nvim_get_current_buf(), first - 1)),
+      columns()
+    )
   end
   -- Thoughts are folded with the line that says how long they took.
   local thought = line:match("^> (%*%*Thought%*%*.*)$")
@@ -118,7 +105,7 @@ function M.of()
     local kind = format.step(nil, line).kind
     return { { counted(last - first - 1, nouns[kind] or "line"), "CodexChatFold" } }
   end
-  return { { rest_of_diff(vim.fn.getline(first, last)), "CodexChatFold" } }
+  return { { rest_of_diff(first, last), "CodexChatFold" } }
 end
 
 return M
