@@ -151,7 +151,8 @@ describe("the health check", SLOW, () => {
     const bad = said(lines).match(/^(error|warn) \w+: .{0,60}/gm);
     expect(bad?.map((line) => line.replaceAll(place.base, "…"))).toEqual([
       expect.stringMatching(/^error Configuration: sandbox\.pids/),
-      expect.stringMatching(/^warn Project: The agent gets no access to …\/home/),
+      // The path may be longer than what is cut off here.
+      expect.stringMatching(/^warn Project: The agent gets no access to /),
       expect.stringMatching(/^error State: …\/file\/state/),
       expect.stringMatching(/^error Model: No API key/),
       expect.stringMatching(/^warn Git: git is not installed/),
