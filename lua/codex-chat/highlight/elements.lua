@@ -13,8 +13,8 @@ local api = vim.api
 local hides_lines = vim.fn.has("nvim-0.11") == 1
 --- How far above a chunk the heading of a query is looked for; an answer needs none.
 local reach = 100
---- A number of a diff's line has at most so many digits.
-local digits = 5
+--- The number of a diff's line, in a column of its own.
+local line_number = "%5d "
 
 ---@class (exact) codex-chat.Painter
 ---@field buf integer
@@ -116,14 +116,23 @@ local function is_users(at)
   return false
 end
 
+--- How many of the lines there are, without the blank ones at the end.
+---@param at codex-chat.Painter
+---@return integer
+local function trimmed(at)
+  local count = #at.lines
+  while count > 1 and at.lines[count] == "" do
+    count = count - 1
+  end
+  return count
+end
+
 --- The user's section: a bar, and a background down to the heading of the answer.
 ---@param at codex-chat.Painter
 local function users(at)
   local count = #at.lines
   if format.role_of(line_at(at, at.row + count)) == "codex" then
-    while count > 1 and at.lines[count] == "" do
-      count = count - 1
-    end
+    count = trimmed(at)
   end
   band(at, at.row, at.row + count, "CodexChatYouBand")
   for row = at.row, at.row + count - 1 do
@@ -213,10 +222,7 @@ local function asks(at)
   if kind ~= "asks" then
     return false
   end
-  local count = #at.lines
-  while count > 1 and at.lines[count] == "" do
-    count = count - 1
-  end
+  local count = trimmed(at)
   band(at, at.row, at.row + count, "CodexChatAsksLine")
   for row = at.row + 1, at.row + count - 1 do
     sign(at, row, "▌", "CodexChatAsks")
@@ -287,7 +293,7 @@ local function diff_line(at, row, line, diff)
   end
   if number and (sort == "+" or sort == "-" or sort == " " or line == "") then
     api.nvim_buf_set_extmark(at.buf, at.ns, row, 0, {
-      virt_text = { { ("%" .. digits .. "d "):format(number), "CodexChatLineNr" } },
+      virt_text = { { line_number:format(number), "CodexChatLineNr" } },
       virt_text_pos = "inline",
     })
     diff.old = diff.old + (sort == "+" and 0 or 1)
@@ -382,15 +388,13 @@ function M.paint(buf, ns, row, lines, fence)
       group = quotation(at, here, line, group)
     else
       group = nil
-      if line:byte(1) == 35 and format.role_of(line) then -- "#"
+      local call = calls.parse(line)
+      if call then
+        call_line(at, here, line, call)
+      elseif format.role_of(line) then
         heading(at, here, line)
-      elseif line:byte(1) == 35 then
-        answer_heading(at, here, line)
       else
-        local call = calls.parse(line)
-        if call then
-          call_line(at, here, line, call)
-        end
+        answer_heading(at, here, line)
       end
     end
   end

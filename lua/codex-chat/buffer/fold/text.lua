@@ -101,11 +101,8 @@ function M.of(details_at)
   if line:sub(1, 1) == ">" then
     return { { counted(last - first + 1, "line"), "CodexChatFold" } }
   end
-  if format.step(nil, line) then
-    local kind = format.step(nil, line).kind
-    return { { counted(last - first - 1, nouns[kind] or "line"), "CodexChatFold" } }
-  end
-  return { { rest_of_diff(first, last), "CodexChatFold" } }
+  local words = count_in(first - 1, last - 1) or rest_of_diff(first, last)
+  return { { words, "CodexChatFold" } }
 end
 
 return M
