@@ -3,7 +3,6 @@ local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")
 local borrow = require("codex-chat.approval.borrow")
-local registry = require("codex-chat.registry")
 
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.approval")
@@ -232,11 +231,7 @@ function M.refresh(chat)
   watch_cursor(chat)
   follow_cursor(chat)
   require("codex-chat.ui.waiting").changed()
-  local width = vim.o.columns
-  for _, win in ipairs(registry.wins(chat.buf)) do
-    local info = vim.fn.getwininfo(win)[1]
-    width = math.min(width, info.width - info.textoff)
-  end
+  local width = require("codex-chat.buffer.columns").narrowest(chat.buf, vim.o.columns)
   local kept = {}
   for _, approval in ipairs(chat.approvals) do
     local _, stop = blocks.group_range(chat, approval.block)

@@ -74,17 +74,6 @@ local function bar(buf, ns, row, col, char)
   })
 end
 
---- The columns of text in the narrowest window that shows the buffer.
----@param buf integer
----@return integer
-local function columns(buf)
-  local least = math.huge
-  for _, win in ipairs(vim.fn.win_findbuf(buf)) do
-    least = math.min(least, api.nvim_win_get_width(win) - vim.fn.getwininfo(win)[1].textoff)
-  end
-  return least
-end
-
 ---@param buf integer
 ---@param ns integer
 ---@param row integer the delimiter's row
@@ -118,7 +107,7 @@ local function align(buf, ns, first, lines)
   for _, size in ipairs(sizes) do
     total = total + size + 1
   end
-  if total > columns(buf) then
+  if total > require("codex-chat.buffer.columns").narrowest(buf, math.huge) then
     return
   end
   for n, line in ipairs(lines) do

@@ -19,12 +19,7 @@ end
 ---@param buf integer
 ---@return integer
 local function room(buf)
-  local narrowest = math.huge
-  for _, win in ipairs(vim.fn.win_findbuf(buf)) do
-    local info = vim.fn.getwininfo(win)[1]
-    narrowest = math.min(narrowest, info.width - info.textoff)
-  end
-  return narrowest == math.huge and vim.o.columns or narrowest
+  return require("codex-chat.buffer.columns").narrowest(buf, vim.o.columns)
 end
 
 --- The hint's words, as many as fit: how to send, to mention, to run a command and to see all keys.

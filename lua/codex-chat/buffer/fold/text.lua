@@ -23,13 +23,6 @@ local function counted(count, noun)
   return ("%d %s"):format(count, count == 1 and noun or noun:gsub("^line", "lines"))
 end
 
---- The columns of the current window that text can stand in.
----@return integer
-local function columns()
-  local win = api.nvim_get_current_win()
-  return api.nvim_win_get_width(win) - vim.fn.getwininfo(win)[1].textoff
-end
-
 --- The count of lines in a fence of a call's.
 ---@param first integer? the fence's row, 0-based
 ---@param last integer?
@@ -87,7 +80,7 @@ function M.of(details_at)
     return calls.chunks(
       call,
       count_in(details_at(api.nvim_get_current_buf(), first - 1)),
-      columns()
+      require("codex-chat.buffer.columns").of(api.nvim_get_current_win())
     )
   end
   -- Thoughts are folded with the line that says how long they took.

@@ -77,12 +77,7 @@ end
 ---@param buf integer
 ---@return integer
 local function room(buf)
-  local width = 72
-  for _, win in ipairs(vim.fn.win_findbuf(buf)) do
-    local info = vim.fn.getwininfo(win)[1]
-    width = math.min(width, info.width - info.textoff)
-  end
-  return math.max(width, 20)
+  return math.max(require("codex-chat.buffer.columns").narrowest(buf, 72), 20)
 end
 
 ---@param buf integer
