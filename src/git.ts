@@ -13,6 +13,7 @@
  */
 
 import { dirname } from "node:path";
+import type { execa as Execa } from "execa";
 import { quoteForShell } from "./look.ts";
 import { findProgram, program, searchPath } from "./programs.ts";
 import { err, ok, type Result } from "./result.ts";
@@ -250,12 +251,15 @@ type Start = {
   readonly signal?: AbortSignal;
 };
 
+/** Loaded with the first run, because a chat that is only read asks git nothing. */
+let loading: Promise<{ readonly execa: typeof Execa }> | undefined;
+
 async function start(run: Start): Promise<Result<Buffer, GitError>> {
   const { args, cwd, what, source, env, maxBytes, timeoutMs, signal } = run;
   const git = findProgram("git", source);
   if (!git.ok) return err(notFound(git.error));
-  // Loaded here, because a chat that is only read asks git nothing.
-  const { execa } = await import("execa");
+  loading ??= import("execa");
+  const { execa } = await loading;
   const result = await execa(program("sh", source), ["-c", BOUNDED, git.value, ...args], {
     cwd,
     env: { ...env, ...VARIABLES, PATH: searchPath(source) },

@@ -141,6 +141,14 @@ describe("a look that fails", () => {
   it("ends in a refusal or keeps every protection, whichever look it is", async () => {
     const whole = protections(await look(0, ""));
     const count = fault.calls;
+    const asked = [...answers.keys()].flatMap(
+      (key) => /"(config|rev-parse|ls-files)"/.exec(key)?.[1] ?? [],
+    );
+    expect([...new Set(asked)].sort(), "git commands that may fail").toEqual([
+      "config",
+      "ls-files",
+      "rev-parse",
+    ]);
     const found = whole?.names.filter(({ isParentDir }) => !isParentDir).map(({ name }) => name);
     expect(found?.sort()).toEqual([
       ".git",
