@@ -230,7 +230,8 @@ export class Project {
     this.#abort = new AbortController();
     const state = this.#state;
     this.#state = { at: "off" };
-    const over = this.#finish(state, failure).then(after);
+    // A backend that ended by itself may still be closing.
+    const over = Promise.all([this.#finish(state, failure), this.#over]).then(after);
     this.#over = over.catch(() => {});
     await over;
   }

@@ -59,7 +59,14 @@ export type Backend = {
 export async function startBackend(options: BackendOptions): Promise<Result<Backend, Failure>> {
   const closers: (() => Promise<void> | void)[] = [];
   const close = runOnce(async () => {
-    for (const closer of closers.reverse()) await closer();
+    for (const closer of closers.reverse()) {
+      try {
+        await closer();
+      } catch (err) {
+        // The other parts are still to be ended.
+        options.log.error({ err }, "a part of the backend was not closed");
+      }
+    }
   });
   try {
     const started = await startParts(options, closers);
@@ -90,10 +97,8 @@ async function startParts(
   const prepared = await prepareSandbox(options);
   if (!prepared.ok) return prepared;
   const { sandbox, runtimeLabel } = prepared.value;
-  // Only logged: what prevents the release also prevents the next start, which reports it.
-  closers.push(() =>
-    sandbox.release().catch((err) => log.error({ err }, "the sandbox was not released")),
-  );
+  // A failure is only logged: its cause also prevents the next start, which reports it.
+  closers.push(() => sandbox.release());
 
   // Side by side with the other parts: it takes as long as starting the relay.
   const filling = beginGit(prepared.value.git, sandbox);
