@@ -177,7 +177,7 @@ group("processes and limits", [
     (inside) =>
       wins(
         inside,
-        'for at in /opt/codex-chat/relay.mjs /opt/codex-chat/keeper.mjs /usr/local/bin/codex; do mv "$at" "$at.old" && echo "replaced $at"; done 2>/dev/null',
+        'for at in /opt/codex-chat/relay.mjs /opt/codex-chat/keeper.sh /usr/local/bin/codex; do mv "$at" "$at.old" && echo "replaced $at"; done 2>/dev/null',
       ),
     asRoot({ ReadonlyRootfs: false }),
   ),

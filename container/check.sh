@@ -15,11 +15,12 @@ else
 fi
 command -v bash >/dev/null 2>&1 || lacks "bash"
 command -v git >/dev/null 2>&1 || lacks "git"
-# The self-test's attacks need these; without them it would prove nothing.
+# The keeper needs cat, mkfifo and timeout, the self-test's attacks need the others; without them it
+# would prove nothing.
 for tool in unshare mount umount dmesg setpriv; do
   command -v "$tool" >/dev/null 2>&1 || lacks "$tool (of util-linux)"
 done
-for tool in mv ln mkfifo head tail wc find sed; do
+for tool in cat timeout mv ln mkfifo head tail wc find sed; do
   command -v "$tool" >/dev/null 2>&1 || lacks "$tool (of coreutils, findutils and sed)"
 done
 /opt/codex/bin/codex --version >/dev/null 2>&1 || lacks "a system for the programs of this machine ($(uname -m)), on which codex runs"

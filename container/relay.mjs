@@ -7,7 +7,7 @@
  *
  * A frame is `u8 type, u32be stream, u32be length, payload`; see src/egress/link/frame.ts.
  */
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 
 const HELLO = 1;
 const OPEN = 2;
@@ -46,7 +46,6 @@ for (const [n, port] of local.entries()) listenAs(port, LOCAL_PORT + n);
 const [modelAt = 0, proxyAt = 0] = (process.env["CODEX_CHAT_PORTS"] ?? "").split(",").map(Number);
 const ports = await Promise.all([listen(MODEL_PORT, modelAt), listen(PROXY_PORT, proxyAt)]);
 send(HELLO, 0, Buffer.from(JSON.stringify({ version: 1, model: ports[0], proxy: ports[1] })));
-holdKeeper();
 
 let unread = Buffer.alloc(0);
 process.stdin.on("data", (chunk) => {
@@ -202,15 +201,6 @@ function send(type, id, payload = Buffer.alloc(0)) {
   header.writeUInt32BE(id, 1);
   header.writeUInt32BE(payload.length, 5);
   return process.stdout.write(payload.length === 0 ? header : Buffer.concat([header, payload]));
-}
-
-/** Keeps the container alive as long as this process lives; see container/keeper.mjs. */
-function holdKeeper() {
-  const path = process.env["CODEX_CHAT_KEEPER"];
-  if (path === undefined || path === "") return;
-  const socket = connect(path);
-  socket.on("error", (error) => fail(`the keeper's socket ${path}: ${error.message}`));
-  socket.resume();
 }
 
 /** @param {string} why @returns {never} */

@@ -23,7 +23,7 @@ type Kill = {
 const SHARED: readonly Kill[] = [
   { name: "app-server", weight: 3, run: (world) => killInside(world, "app-serve[r]") },
   { name: "relay", weight: 3, run: (world) => killInside(world, "relay.mj[s]") },
-  { name: "keeper", weight: 1, run: (world) => killInside(world, "keeper.mj[s]") },
+  { name: "keeper", weight: 1, run: (world) => killInside(world, "keeper.s[h]") },
   {
     name: "container",
     weight: 2,

@@ -1,19 +1,23 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { connect, createServer, type Socket } from "node:net";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
+import { execa } from "execa";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { RELAY, settled } from "../../test/support/egress.ts";
 import { encodeCredit, encodeFrame, FrameType } from "./link/frame.ts";
 import { Mux } from "./link/mux.ts";
 
+/** Starts it, with the keeper's FIFO open. */
+const RELAY_SCRIPT = RELAY.replace(/\.mjs$/, ".sh");
+
 /** The real relay as a process of its own, with what it writes to stderr. */
-function startRelay(env: Record<string, string> = {}) {
-  const relay = spawn(process.execPath, [RELAY], { env: { PATH: process.env["PATH"], ...env } });
+function startRelay(env: Record<string, string> = {}, [program, file] = [process.execPath, RELAY]) {
+  const relay = spawn(program, [file], { env: { PATH: process.env["PATH"], ...env } });
   let stderr = "";
   relay.stderr.on("data", (chunk: Buffer) => {
     stderr += chunk.toString();
@@ -77,23 +81,30 @@ describe("relay.mjs", () => {
     expect(await exited).toEqual({ code: 0, stderr: "" });
   });
 
-  it("holds the keeper's socket for as long as it lives", async () => {
+  it("has the keeper's FIFO open for as long as it lives", async () => {
     const dir = await mkdtemp(join(tmpdir(), "relay-"));
     onTestFinished(() => rm(dir, { recursive: true }));
-    const server = createServer().listen(join(dir, "keeper.sock"));
-    onTestFinished(() => void server.close());
-    const { relay } = startRelay({ CODEX_CHAT_KEEPER: join(dir, "keeper.sock") });
-    const [held] = (await once(server, "connection")) as [Socket];
-    held.resume();
+    const fifo = join(dir, "keeper.fifo");
+    await execa("mkfifo", [fifo]);
+    const { relay } = startRelay({ CODEX_CHAT_KEEPER: fifo }, ["sh", RELAY_SCRIPT]);
+    await once(relay.stdout, "data");
+    const reader = spawn("cat", [fifo]);
+    const ended = once(reader, "close");
+    // Data comes through at once, so that `cat` has it open; its end comes with the relay's.
+    await writeFile(fifo, "x");
+    await once(reader.stdout, "data");
+    expect(reader.exitCode).toBeNull();
     relay.kill("SIGKILL");
-    await once(held, "close");
+    expect(await ended).toEqual([0, null]);
   });
 
   it("ends with a message when there is no keeper", async () => {
-    const { exited } = startRelay({ CODEX_CHAT_KEEPER: "/nowhere/keeper.sock" });
-    const { code, stderr } = await exited;
-    expect(code).toBe(1);
-    expect(stderr).toContain("codex-chat relay: the keeper's socket /nowhere/keeper.sock: ");
+    const nowhere = { CODEX_CHAT_KEEPER: "/nowhere/keeper.fifo" };
+    const { exited } = startRelay(nowhere, ["sh", RELAY_SCRIPT]);
+    expect(await exited).toEqual({
+      code: 1,
+      stderr: "codex-chat relay: the keeper's FIFO is not there: /nowhere/keeper.fifo\n",
+    });
   });
 
   it("ignores frames for connections that have ended", async () => {

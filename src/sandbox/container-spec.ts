@@ -7,8 +7,8 @@ import type { BindMount } from "./mount.ts";
 export const HOME_DIR = "/home/agent";
 /** A tmpfs of its own, because a clean-up inside may empty /tmp. */
 const RUN_DIR = "/run/codex-chat";
-/** The keeper's socket; a relay's connection to it keeps the container alive. */
-export const KEEPER_SOCKET = `${RUN_DIR}/keeper.sock`;
+/** The keeper's FIFO; a relay that has it open keeps the container alive. */
+export const KEEPER_FIFO = `${RUN_DIR}/keeper.fifo`;
 
 const USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -134,7 +134,7 @@ export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
     Env: Object.entries({ ...baseEnv(spec), ...spec.env }).map(([key, value]) => `${key}=${value}`),
     Labels: { ...spec.labels },
     // Set here: a user's Dockerfile may have changed the image's.
-    Entrypoint: [...(spec.entrypoint ?? ["/bin/sh", "/opt/codex-chat/start.sh"])],
+    Entrypoint: [...(spec.entrypoint ?? ["/bin/sh", "/opt/codex-chat/keeper.sh"])],
     Cmd: [],
     Healthcheck: { Test: ["NONE"] },
     HostConfig: {
@@ -198,7 +198,7 @@ function baseEnv({ uid }: ContainerSpec): Record<string, string> {
     PATH: USUAL_PATH,
     // npm would contact the registry with every command.
     npm_config_update_notifier: "false",
-    CODEX_CHAT_KEEPER: KEEPER_SOCKET,
+    CODEX_CHAT_KEEPER: KEEPER_FIFO,
   };
 }
 

@@ -41,7 +41,7 @@ export type RunningContainer = {
   readonly notes: readonly string[];
 };
 
-/** How long the keeper may take to listen; it takes 0.3 s on two shared cores. */
+/** How long the keeper may take to be ready; it takes 30 ms on two shared cores. */
 const READY_MS = 30_000;
 
 const Guarded = z.array(

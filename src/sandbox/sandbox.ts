@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { err, ok, type Result } from "../result.ts";
 import { ensureVolumes } from "./caches/index.ts";
 import { containerLock, findContainer, lockToEnd, removeContainer } from "./container/index.ts";
-import { containerUser, KEEPER_SOCKET, limitNotes } from "./container-spec.ts";
+import { containerUser, KEEPER_FIFO, limitNotes } from "./container-spec.ts";
 import { type SandboxEnd, watchContainer } from "./container-watch.ts";
 import {
   type Engine,
@@ -38,8 +38,8 @@ export type Sandbox = {
   readonly root: string;
   /** CODEX_HOME inside and outside. */
   readonly codexHome: string;
-  /** The keeper's socket inside, also in the container's CODEX_CHAT_KEEPER. */
-  readonly keeperSocket: string;
+  /** The keeper's FIFO inside, also in the container's CODEX_CHAT_KEEPER. */
+  readonly keeperFifo: string;
   readonly protectedNames: readonly string[];
   /** Whether `gitMounts` are in force; a container that was joined may be without. */
   readonly gitReplaced: boolean;
@@ -225,7 +225,7 @@ function makeSandbox(
     name,
     root: project.root,
     codexHome,
-    keeperSocket: KEEPER_SOCKET,
+    keeperFifo: KEEPER_FIFO,
     protectedNames: running.guarded.filter((file) => !file.isParentDir).map((file) => file.name),
     gitReplaced: running.guarded.some((file) => file.name === ".git" && file.replaced === true),
     readable: sharedFiles.readable,

@@ -113,7 +113,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
       await ensureImage(engine, {
         ...(await imageOptions()),
         image: await plainImage(
-          `FROM ${id}\nRUN mkdir /opt/tools && printf '#!/bin/sh\\necho mine' > /opt/tools/mine && chmod +x /opt/tools/mine && rm /usr/bin/tini /usr/local/bin/npx\nENV PATH=/opt/tools:/usr/bin:/bin\nENTRYPOINT ["/bin/false"]\nUSER 1234\nHEALTHCHECK CMD false\nVOLUME /data\n`,
+          `FROM ${id}\nRUN mkdir /opt/tools && printf '#!/bin/sh\\necho mine' > /opt/tools/mine && chmod +x /opt/tools/mine && rm /usr/local/bin/npx\nENV PATH=/opt/tools:/usr/bin:/bin\nENTRYPOINT ["/bin/false"]\nUSER 1234\nHEALTHCHECK CMD false\nVOLUME /data\n`,
         ),
       }),
     );

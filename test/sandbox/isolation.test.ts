@@ -114,7 +114,7 @@ describe("a sandbox", SLOW, () => {
     );
     delete process.env["CODEX_CHAT_TEST_SECRET"];
     expect(stdout).toContain("TZ=Europe/Oslo");
-    expect(stdout).toContain("keeper.mjs");
+    expect(stdout).toContain("keeper.sh");
     expect(stdout).not.toContain(canary);
     const variables = stdout.split("\n").flatMap((line) => /^([A-Z_]+)=/.exec(line)?.[1] ?? []);
     expect([...new Set(variables)].sort()).toEqual([

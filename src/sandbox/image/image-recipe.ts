@@ -10,7 +10,7 @@ export const DEFAULT_BASE_IMAGE = "debian:trixie-slim";
 const REPOSITORY = "codex-chat";
 /** The files of every image besides Codex; the Dockerfile comes first. */
 const CONTAINER_FILES = [
-  ...["start.sh", "profile.sh", "check.sh", "keeper.mjs", "relay.mjs"],
+  ...["profile.sh", "check.sh", "keeper.sh", "relay.sh", "relay.mjs"],
   ...["codex.sh", "path.sh", "git.sh", "let-go.sh", "let-go.mjs"],
 ];
 

@@ -14,7 +14,7 @@ function setUp(
   const ends: ((reason: string) => void)[] = [];
   const kept = superviseRelay({
     sandbox: {
-      keeperSocket: "/k",
+      keeperFifo: "/k",
       exec: async ({ env }) => {
         started.push(env?.["CODEX_CHAT_PORTS"]);
         return ok({

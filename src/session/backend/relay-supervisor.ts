@@ -12,7 +12,7 @@ const RESTARTS_MS = 60_000;
 
 /** Options of a supervised relay. */
 export type RelayOptions = {
-  readonly sandbox: Pick<Sandbox, "exec" | "keeperSocket">;
+  readonly sandbox: Pick<Sandbox, "exec" | "keeperFifo">;
   readonly egress: Pick<Egress, "attach">;
   /** The services of this machine that the settings allow. */
   readonly local?: readonly Target[];
@@ -104,9 +104,9 @@ async function attachRelay(
   ports: RelayPorts | undefined,
 ): Promise<Result<Attached, Failure>> {
   const process = await sandbox.exec({
-    argv: ["node", "/opt/codex-chat/relay.mjs"],
+    argv: ["sh", "/opt/codex-chat/relay.sh"],
     env: {
-      CODEX_CHAT_KEEPER: sandbox.keeperSocket,
+      CODEX_CHAT_KEEPER: sandbox.keeperFifo,
       ...(local.length === 0
         ? {}
         : { CODEX_CHAT_LOCAL: local.map((service) => service.port).join(",") }),

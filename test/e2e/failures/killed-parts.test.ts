@@ -17,7 +17,7 @@ const parts: readonly [string, (shared: Shared) => Promise<unknown>, RegExp][] =
     "the keeper",
     async ({ place }) => {
       // The container ends with it, and takes the answer along.
-      void killInside(place, "keeper.mj[s]").catch(() => {});
+      void killInside(place, "keeper.s[h]").catch(() => {});
     },
     /The sandbox ended/,
   ],
