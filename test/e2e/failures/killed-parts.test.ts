@@ -71,4 +71,17 @@ describe("a turn in which a part is killed", SLOW, () => {
     ]);
     await chat.untilSaved();
   });
+
+  it("leaves no container behind when it is the app-server, and Neovim is left at once", async () => {
+    const { chat, model, place } = shared();
+    model.answerInTurn(reply(message("Half of the answer"), silence()));
+    await chat.send("The first question.");
+    await chat.until("Half of the answer");
+
+    await killInside(place, "app-serve[r]");
+
+    expect((await chat.waitForTurnEnd()).status).toBe("failed");
+    await chat.quit();
+    expect(await place.containers()).toEqual([]);
+  });
 });
