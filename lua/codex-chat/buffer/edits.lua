@@ -46,6 +46,9 @@ local function insert(chat, edit)
     blocks.set_prompt(chat, row + #text)
   end
   blocks.set_range(chat, id, row + gap, row + gap + count, gap)
+  if edit.gap == 1 then
+    require("codex-chat.buffer.fold").began(chat.buf, row + gap)
+  end
 end
 
 --- The block's range. A block that does not exist, or that the user has moved below the prompt's
@@ -220,6 +223,7 @@ local function write(chat, edits, written)
     end
     chat.writing = nil
   end)
+  require("codex-chat.buffer.fold").settle(chat.buf)
   -- None of this touches the heading, so the next frame need not look for it.
   chat.settled = api.nvim_buf_get_changedtick(chat.buf)
   written(chat)

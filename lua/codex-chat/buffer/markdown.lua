@@ -3,6 +3,10 @@
 local M = {}
 
 local format = require("codex-chat.format")
+local look = require("codex-chat.buffer.fold.look")
+
+--- The least number of calls in what may be a run.
+local least_looks = 6
 
 --- Fences that stand closed when a conversation is opened, by the second word of their info string.
 local folded = { output = true, patch = true, arguments = true, result = true, hook = true }
@@ -19,8 +23,16 @@ local function is_folded_quote(first, above)
     or (above ~= nil and above:find("^%*%*%u%l+%*%* [%l ]*sub%-agent") ~= nil)
 end
 
+--- Whether a run of calls that only look may go on with this line.
+---@param line string
+---@return boolean
+local function may_continue(line)
+  return line:find("^> %*%*Thought%*%*") ~= nil or look.may_be(line)
+end
+
 ---@class (exact) codex-chat.Scan
 ---@field folds integer[][] first and last row of what stands folded
+---@field looks integer[][] rows of the first and last calls of what may be runs of calls that only look
 ---@field prompt integer? row of the last `## You` heading
 ---@field front_matter_end integer row after the front matter; 0 where there is none
 ---@field tail integer row that begins the last lines, at a blank line outside of fences
@@ -32,6 +44,14 @@ function M.scan(lines)
   local folds, prompt, fence = {}, nil, nil
   local in_answer = false
   local quote ---@type integer? the row of the first line of a block quotation
+  local looks = {}
+  local run ---@type { [1]: integer, [2]: integer, [3]: integer }? first and last rows, and how many calls
+  local function end_run()
+    if run and run[3] >= least_looks then
+      looks[#looks + 1] = { run[1], run[2] }
+    end
+    run = nil
+  end
   local start = format.front_matter_end(lines)
   if start > 0 then
     folds[1] = { 0, start - 1 }
@@ -53,6 +73,16 @@ function M.scan(lines)
         folds[#folds + 1] = { quote, i - 2 }
       end
       quote = nil
+    end
+    -- Directly below a call are its details.
+    if run and not before and line ~= "" and (lines[i - 1] == "" or not (quoted or edge)) then
+      if not may_continue(line) then
+        end_run()
+      end
+    end
+    if not fence and not edge and line:byte(1) == 42 and look.may_be(line) then -- "*"
+      run = run or { i - 1, i - 1, 0 }
+      run[2], run[3] = i - 1, run[3] + 1
     end
     if edge then
       if fence then
@@ -76,7 +106,8 @@ function M.scan(lines)
       end
     end
   end
-  return { folds = folds, prompt = prompt, front_matter_end = start, tail = tail }
+  end_run()
+  return { folds = folds, looks = looks, prompt = prompt, front_matter_end = start, tail = tail }
 end
 
 return M

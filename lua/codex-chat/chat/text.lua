@@ -45,7 +45,7 @@ function M.load(chat)
     end
   end
   require("codex-chat.buffer.fold").attach(buf)
-  require("codex-chat.buffer.fold").load(buf, scan.folds, lines)
+  require("codex-chat.buffer.fold").load(buf, scan, lines)
   require("codex-chat.highlight").attach(buf, scan.tail)
   local head = format.head(lines)
   require("codex-chat.buffer.undo").attach(buf, known)

@@ -30,6 +30,28 @@ const CLOSED = `(function()
   return folds
 end)()`;
 
+/** Writes a command that has begun, and one that has ended with an output. */
+async function begun(chat: OpenChat, n: number, script: string): Promise<void> {
+  const after = n === 1 ? "history" : `r${n - 1}.out`;
+  await chat.edit(
+    { op: "insert", id: `r${n}`, after, lines: [`**Running** \`${script}\``], gap: 1 },
+    { op: "insert", id: `r${n}.out`, after: `r${n}`, lines: OUTPUT, gap: 0 },
+    { op: "fold", from: `r${n}.out`, to: `r${n}.out`, label: "output" },
+  );
+}
+const ended = (chat: OpenChat, n: number, script: string, verb = "Ran", code = 0) =>
+  chat.edit({
+    op: "replace",
+    id: `r${n}`,
+    lines: [`**${verb}** \`${script}\` · exit ${code} · 0.01 s`],
+  });
+
+/** Their lines: those of a window's closed folds, and other calls. */
+const calls = (chat: OpenChat) =>
+  (chat.nvim.screen?.lines() ?? []).flatMap(
+    (line) => /[✔✘◌] (.*?)(?: {3,}(?:\d+ \w+))? *$/.exec(line)?.[1]?.trim() ?? [],
+  );
+
 describe.each(neovims)("folds on Neovim $name", (program) => {
   it("are closed over command output, in every window that shows it", async () => {
     await using chat = await openChat({ program, screen: { columns: 120, rows: 40 } });
@@ -208,5 +230,100 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
       { op: "fold", from: "c", to: "c", label: "output" },
     );
     await chat.nvim.untilShown("1 line");
+  });
+
+  it("are one over more than five calls that only look, which grows as Codex goes on", async () => {
+    await using chat = await openChat({ program, screen: { columns: 100, rows: 40 } });
+    const scripts = ["cat a", "sed -n '1,9p' b", "rg x", "cat a", "rg 'y|z' src", "ls", "cat c"];
+    for (const [n, script] of scripts.entries()) {
+      await begun(chat, n + 1, script);
+      if (n < 6) await ended(chat, n + 1, script);
+    }
+    const six = "Looked  at 2 files, searched twice, listed once";
+    await expect.poll(() => calls(chat)).toEqual([six, "Running cat c"]);
+    await ended(chat, 7, "cat c");
+    await expect.poll(() => calls(chat)).toEqual([six, "Ran     cat c"]);
+    // As many lines as before: the newest one stays in view.
+    await begun(chat, 8, "cat d");
+    const seven = six.replace("2", "3");
+    await expect.poll(() => calls(chat)).toEqual([seven, "Running cat d"]);
+    await ended(chat, 8, "cat d", "Failed", 1);
+    await begun(chat, 9, "cat e");
+    await expect.poll(() => calls(chat)).toEqual([seven, "Failed  cat d exit 1", "Running cat e"]);
+  });
+
+  it("of such calls stay open for the user, with the calls in them closed", async () => {
+    await using chat = await openChat({ program, screen: { columns: 100, rows: 40 } });
+    const { nvim } = chat;
+    for (let n = 1; n <= 7; n += 1) {
+      await begun(chat, n, `cat f${n}`);
+      if (n < 7) await ended(chat, n, `cat f${n}`);
+    }
+    await expect.poll(() => calls(chat)).toEqual(["Looked  at 6 files", "Running cat f7"]);
+    await nvim.untilShown(/at 6 files +6 calls/);
+    await nvim.type("<Esc>gg/cat f1<CR>zM");
+    await nvim.type("zo");
+    const single = (n: number) => `Ran     cat f${n}`;
+    const six = [1, 2, 3, 4, 5, 6].map(single);
+    await expect.poll(() => calls(chat)).toEqual([...six, "Running cat f7"]);
+    const view = await nvim.lua("return vim.fn.winsaveview()");
+    await ended(chat, 7, "cat f7");
+    await begun(chat, 8, "cat f8");
+    await expect.poll(() => calls(chat)).toEqual([...six, single(7), "Running cat f8"]);
+    expect(await nvim.lua("return vim.fn.winsaveview()")).toEqual(view);
+    // The seventh is within it as well.
+    await nvim.type("zc");
+    await expect.poll(() => calls(chat)).toEqual(["Looked  at 7 files", "Running cat f8"]);
+    await nvim.type("zozo");
+    await nvim.untilShown("one");
+  });
+
+  it("of such calls are the same after the conversation is reopened", async () => {
+    await using chat = await openChat({ program, screen: { columns: 100, rows: 40 } });
+    for (let n = 1; n <= 6; n += 1) {
+      await begun(chat, n, `cat f${n}`);
+      await ended(chat, n, `cat f${n}`);
+    }
+    const insert = (id: string, after: string, line: string) =>
+      chat.edit({ op: "insert", id, after, lines: [line], gap: 1 });
+    await insert("t", "r6.out", "> **Thought** for 3.0 s");
+    await insert("v", "t", "**Viewed** `shot.png`");
+    await insert("w", "v", "Words.");
+    // Another five are too few, and what changes a file, or may, is none of them.
+    await insert("r11", "w", "**Ran** `cat 1 > x` · exit 0 · 0.01 s");
+    for (let n = 12; n <= 16; n += 1)
+      await insert(`r${n}`, `r${n - 1}`, `**Ran** \`cat f${n}\` · exit 0 · 0.01 s`);
+    await insert("y", "r16", "**Ran** `cat f17` · approved · exit 0 · 0.01 s");
+    await insert("z", "y", "The end.");
+    const shown = [
+      "Looked  at 7 files",
+      ...["1 > x", "f12", "f13", "f14", "f15", "f16"].map((name) => `Ran     cat ${name}`),
+      "Ran     cat f17 approved",
+    ];
+    await expect.poll(() => calls(chat)).toEqual(shown);
+    await chat.nvim.command("write | edit!");
+    await expect.poll(() => calls(chat)).toEqual(shown);
+    await chat.nvim.command("CodexChat toggle");
+    await chat.nvim.command("CodexChat toggle");
+    await expect.poll(() => calls(chat)).toEqual(shown);
+    await chat.nvim.command("vsplit | only");
+    await expect.poll(() => calls(chat)).toEqual(shown);
+  });
+
+  it("of such calls leave the prompt where it is on the screen", async () => {
+    await using chat = await openChat({ program, screen: { columns: 100, rows: 24 } });
+    const text = Array.from({ length: 40 }, (_, n) => `line ${n}`);
+    await chat.edit({ op: "insert", id: "text", after: "history", lines: text, gap: 1 });
+    for (let n = 1; n <= 6; n += 1) {
+      await begun(chat, n, `cat f${n}`);
+      await ended(chat, n, `cat f${n}`);
+    }
+    const row = await chat.nvim.lua<number>("return vim.fn.winline()");
+    expect(row).toBeGreaterThan(15);
+    await begun(chat, 7, "cat f7");
+    await expect.poll(() => calls(chat)).toEqual(["Looked  at 6 files", "Running cat f7"]);
+    // A blank line between calls is hidden a moment later.
+    const now = await chat.nvim.lua<number>("return vim.fn.winline()");
+    expect(row - now).toBeLessThanOrEqual(1);
   });
 });

@@ -6,6 +6,8 @@
 local M = {}
 
 local extmarks = require("codex-chat.buffer.fold.marks")
+local run_folds = require("codex-chat.buffer.fold.run_folds")
+local runs = require("codex-chat.buffer.fold.runs")
 local shape = require("codex-chat.buffer.fold.shape")
 
 local api = vim.api
@@ -60,32 +62,6 @@ end
 local function is_inherited(buf, mark)
   local first = extmarks.rows(buf, ns, mark)
   return first ~= nil and vim.fn.foldlevel(first + 1) > 0
-end
-
---- Adds the folds that a window may show around a row: those within twice its height of visible lines.
----@param buf integer
----@param marks integer[][] ids and first rows, in the order of their rows
----@param row integer
----@param room integer visible lines
----@param found table<integer, true> by id
-local function add_near(buf, marks, row, room, found)
-  local n = #marks
-  while n > 0 and marks[n][2] > row do
-    n = n - 1
-  end
-  for step = -1, 1, 2 do
-    local left, edge, i = room, row, step < 0 and n or n + 1
-    while marks[i] do
-      local first, last = extmarks.rows(buf, ns, marks[i][1])
-      -- What is between two folds, and the line of the fold itself.
-      left = left - (step < 0 and math.max(edge - (last or edge), 1) or (first or edge) - edge)
-      if left < 0 then
-        break
-      end
-      found[marks[i][1]] = true
-      edge, i = step < 0 and first or last or edge, i + step
-    end
-  end
 end
 
 ---@param win integer
@@ -188,6 +164,8 @@ end
 
 ---@param buf integer
 local function forget(buf)
+  runs.clear(buf)
+  run_folds.clear(buf)
   details[buf], asked[buf] = nil, nil
   for win in pairs(made) do
     made[win][buf] = nil
@@ -195,6 +173,43 @@ local function forget(buf)
       made[win] = nil
     end
   end
+end
+
+--- Makes the folds of the calls in these rows, in the current window.
+---@param win integer
+---@param buf integer
+---@param first integer
+---@param last integer
+---@param is_new? boolean whether the window has just got the buffer
+---@return integer inner how many begin in the first row
+local function make_inside(win, buf, first, last, is_new)
+  local done, inner = done_in(win, buf), 0
+  for _, at in ipairs(api.nvim_buf_get_extmarks(buf, ns, { first, 0 }, { last, -1 }, {})) do
+    if not done[at[1]] then
+      done[at[1]] = true
+      if not (is_new and is_inherited(buf, at[1])) then
+        make(buf, at[1])
+      end
+    end
+    inner = at[2] == first and 1 or inner
+  end
+  return inner
+end
+
+--- Makes the folds of runs that have come up since; in the tick of a frame, after its views are settled.
+---@param buf integer
+function M.settle(buf)
+  local list = runs.take_due(buf)
+  for _, win in ipairs(#list > 0 and windows(buf) or {}) do
+    run_folds.make(win, buf, list, make_inside)
+  end
+end
+
+--- A block of Codex's begins in a row.
+---@param buf integer
+---@param row integer
+function M.began(buf, row)
+  runs.began(buf, row)
 end
 
 --- Starts again: the buffer has no folds of the plugin's.
@@ -278,6 +293,7 @@ function M.renew(buf, row)
       end
     end
   end
+  runs.ended(buf)
   local mark = mark_in(buf, row)
   local first, last
   if mark then
@@ -304,20 +320,24 @@ end
 
 --- Makes the folds of a conversation that was read from its file.
 ---@param buf integer
----@param folds integer[][] first and last rows
 ---@param lines string[] the conversation
-function M.load(buf, folds, lines)
+---@param scan codex-chat.Scan
+function M.load(buf, scan, lines)
   local function line_at(row)
     return lines[row + 1]
   end
   local above, above_from
-  for _, rows in ipairs(folds) do
+  for _, rows in ipairs(scan.folds) do
     local mark, from = remember(buf, line_at, rows[1], rows[2])
     if mark and from == above_from then
       api.nvim_buf_del_extmark(buf, ns, above)
     end
     above, above_from = mark or above, from or above_from
   end
+  runs.load(buf, scan.looks, scan.tail, function()
+    M.settle(buf)
+  end)
+  runs.take_due(buf)
   for _, win in ipairs(windows(buf)) do
     M.window(win)
   end
@@ -336,18 +356,13 @@ function M.window(win)
   local all = vim.tbl_filter(function(mark)
     return not done[mark[1]]
   end, api.nvim_buf_get_extmarks(buf, ns, 0, -1, {}))
-  local near, row = {}, api.nvim_win_get_cursor(win)[1] - 1
-  local room = 2 * api.nvim_win_get_height(win)
-  add_near(buf, all, api.nvim_buf_line_count(buf), room, near)
-  -- The cursor of a window that has just been opened is on the first line, and not for long.
-  if row > 0 then
-    add_near(buf, all, row, room, near)
-  end
+  local near = extmarks.near(buf, ns, all, win)
   local marks, at_once = {}, {}
   for _, mark in ipairs(all) do
     table.insert(near[mark[1]] and at_once or marks, mark[1])
   end
   make_some(win, buf, vim.list_extend(marks, at_once), true, #at_once)
+  run_folds.window(win, buf, make_inside)
 end
 
 --- The buffer's folds, for tests: first and last rows.

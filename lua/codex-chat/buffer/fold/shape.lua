@@ -13,6 +13,7 @@ local failed_lines = 2
 local failed_reach = 6
 --- How far above a fence its call is looked for: the reason of a question stands between them.
 local reach = 50
+local hides_lines = vim.fn.has("nvim-0.11") == 1
 
 ---@alias codex-chat.LineAt fun(row: integer): string? the line of a row; nil above and below the text
 
@@ -63,6 +64,17 @@ local function above_end(line_at, first, last)
     row = row - 1
   end
   return row
+end
+
+--- On Neovim 0.10, which hides no lines, the blank line between two calls is part of the first one's fold.
+---@param line_at codex-chat.LineAt
+---@param last integer the last row of a call
+---@return integer last
+function M.with_blank(line_at, last)
+  if hides_lines or line_at(last + 1) ~= "" or not calls.verb_of(line_at(last + 2) or "") then
+    return last
+  end
+  return last + 1
 end
 
 --- The rows to fold of a block's; nil where it stays open.

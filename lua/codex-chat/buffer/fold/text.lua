@@ -3,6 +3,7 @@ local M = {}
 
 local calls = require("codex-chat.buffer.calls")
 local format = require("codex-chat.format")
+local runs = require("codex-chat.buffer.fold.runs")
 
 local api = vim.api
 
@@ -75,6 +76,13 @@ end
 function M.of(details_at)
   local first, last = vim.v.foldstart, vim.v.foldend
   local line = vim.fn.getline(first)
+  local run = runs.line(api.nvim_get_current_buf(), first - 1, last - 1)
+  if run then
+    local width = require("codex-chat.buffer.columns").of(api.nvim_get_current_win())
+    -- What they looked at says more than how many there are.
+    local size = calls.verb_columns + api.nvim_strwidth(run.call.about[1].text .. run.count) + 3
+    return calls.chunks(run.call, size <= width and run.count or nil, width)
+  end
   local call = calls.parse(line)
   if call then
     return calls.chunks(
