@@ -4,6 +4,7 @@ local M = {}
 
 local format = require("codex-chat.format")
 local look = require("codex-chat.buffer.fold.look")
+local shape = require("codex-chat.buffer.fold.shape")
 
 --- The least number of calls in what may be a run.
 local least_looks = 6
@@ -80,9 +81,14 @@ function M.scan(lines)
         end_run()
       end
     end
-    if not fence and not edge and line:byte(1) == 42 and look.may_be(line) then -- "*"
-      run = run or { i - 1, i - 1, 0 }
-      run[2], run[3] = i - 1, run[3] + 1
+    if not fence and not edge and line:byte(1) == 42 then -- "*"
+      if look.may_be(line) then
+        run = run or { i - 1, i - 1, 0 }
+        run[2], run[3] = i - 1, run[3] + 1
+      end
+      if not shape.hides_lines and lines[i + 1] == "" and shape.is_over(line) then
+        folds[#folds + 1] = { i - 1, i - 1 }
+      end
     end
     if edge then
       if fence then

@@ -15,13 +15,18 @@ async function command(chat: OpenChat, id: string, after: string): Promise<void>
   );
 }
 
-/** First line and length of every closed fold in the current window, but for the front matter. */
+/**
+ * First line and length of every closed fold in the current window, but for the front matter, and
+ * without the blank line that a call's fold ends with on Neovim 0.10.
+ */
 const CLOSED = `(function()
   local folds, row = {}, 1
   while row <= vim.fn.line("$") do
     if vim.fn.foldclosed(row) == row then
       if row > 1 then
-        folds[#folds + 1] = vim.fn.getline(row) .. " +" .. (vim.fn.foldclosedend(row) - row)
+        local last = vim.fn.foldclosedend(row)
+        last = vim.fn.getline(last) == "" and last - 1 or last
+        folds[#folds + 1] = vim.fn.getline(row) .. " +" .. (last - row)
       end
       row = vim.fn.foldclosedend(row)
     end
@@ -325,5 +330,45 @@ describe.each(neovims)("folds on Neovim $name", (program) => {
     // A blank line between calls is hidden a moment later.
     const now = await chat.nvim.lua<number>("return vim.fn.winline()");
     expect(row - now).toBeLessThanOrEqual(1);
+  });
+
+  it("leave no blank lines between calls", async () => {
+    await using chat = await openChat({ program, screen: { columns: 100, rows: 40 } });
+    const { nvim } = chat;
+    await begun(chat, 1, "make");
+    await begun(chat, 2, "make two");
+    await ended(chat, 1, "make");
+    await ended(chat, 2, "make two");
+    const insert = (id: string, after: string, line: string) =>
+      chat.edit({ op: "insert", id, after, lines: [line], gap: 1 });
+    // Without details, and with those that come when the next call has begun.
+    await insert("a", "r2.out", "**Viewed** `a.png`");
+    await insert("b", "a", "**Calling** `b`");
+    await insert("c", "b", "**Called** `c`");
+    await insert("d", "c", "Words.");
+    await chat.edit(
+      { op: "replace", id: "b", lines: ["**Called** `b`"] },
+      { op: "insert", id: "b.out", after: "b", lines: OUTPUT, gap: 0 },
+      { op: "fold", from: "b.out", to: "b.out", label: "result" },
+    );
+    const shown = ["Ran     make", "Ran     make two", "Viewed  a.png", "Called  b", "Called  c"];
+    const together = async () => {
+      await expect.poll(() => calls(chat)).toEqual(shown);
+      await nvim.untilShown(
+        /Ran {5}make +2 lines.*\n.*make two.*\n.*Viewed.*\n.*Called {2}b.*\n.*Called {2}c/,
+      );
+    };
+    await together();
+    // One fold each: it opens at once.
+    const open = async () => {
+      await nvim.type("<Esc>gg/Called.* .b<CR>zMzo");
+      await nvim.untilShown(/Called {2}b[\s\S]*one[\s\S]*Called {2}c/);
+      await nvim.type("zc");
+    };
+    await open();
+    await together();
+    await nvim.command("write | edit!");
+    await together();
+    await open();
   });
 });

@@ -5,16 +5,20 @@
 --- close or delete it.
 local M = {}
 
+local calls = require("codex-chat.buffer.calls")
 local extmarks = require("codex-chat.buffer.fold.marks")
 local run_folds = require("codex-chat.buffer.fold.run_folds")
 local runs = require("codex-chat.buffer.fold.runs")
 local shape = require("codex-chat.buffer.fold.shape")
+local window = require("codex-chat.buffer.fold.window")
 
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.folds")
 --- The details of what is still asked, which are folded later.
 local details_ns = api.nvim_create_namespace("codex-chat.folds.details")
 
+--- The most lines of one call.
+local max_lines = 1000
 --- How long one tick may make folds, in ms: 5,000 of them take about a second in all.
 local slice_ms = 5
 
@@ -33,35 +37,6 @@ local function done_in(win, buf)
   made[win] = made[win] or {}
   made[win][buf] = made[win][buf] or {}
   return made[win][buf]
-end
-
---- Makes one fold in the current window. Neither view nor cursor moves.
----@param buf integer
----@param mark integer
-local function make(buf, mark)
-  local first, last = extmarks.rows(buf, ns, mark)
-  if not first or not last or last <= first then
-    return
-  end
-  local view = vim.fn.winsaveview()
-  vim.cmd(("silent! keepjumps %d,%dfold"):format(first + 1, last + 1))
-  -- `:fold` leaves a fold around the cursor open, and the cursor where it was.
-  if view.lnum <= first or view.lnum > last + 1 then
-    vim.cmd(("silent! %dfoldclose"):format(first + 1))
-  end
-  if vim.fn.line("w0") ~= view.topline or vim.fn.line(".") ~= view.lnum then
-    vim.fn.winrestview(view)
-  end
-end
-
---- Whether Neovim has made this fold in the window already: a window that gets a buffer has the folds
---- of the buffer's last window, as the user left them.
----@param buf integer
----@param mark integer
----@return boolean
-local function is_inherited(buf, mark)
-  local first = extmarks.rows(buf, ns, mark)
-  return first ~= nil and vim.fn.foldlevel(first + 1) > 0
 end
 
 ---@param win integer
@@ -84,8 +59,8 @@ local function make_some(win, buf, marks, is_new, at_once)
       local mark = table.remove(marks)
       if not done[mark] then
         done[mark] = true
-        if not (is_new and is_inherited(buf, mark)) then
-          make(buf, mark)
+        if not (is_new and window.is_inherited((extmarks.rows(buf, ns, mark)))) then
+          window.make(extmarks.rows(buf, ns, mark))
         end
       end
     end
@@ -187,8 +162,8 @@ local function make_inside(win, buf, first, last, is_new)
   for _, at in ipairs(api.nvim_buf_get_extmarks(buf, ns, { first, 0 }, { last, -1 }, {})) do
     if not done[at[1]] then
       done[at[1]] = true
-      if not (is_new and is_inherited(buf, at[1])) then
-        make(buf, at[1])
+      if not (is_new and window.is_inherited(at[2])) then
+        window.make(extmarks.rows(buf, ns, at[1]))
       end
     end
     inner = at[2] == first and 1 or inner
@@ -209,6 +184,15 @@ end
 ---@param buf integer
 ---@param row integer
 function M.began(buf, row)
+  -- The fold of the call above takes in the blank line.
+  local line_at = line_of(buf)
+  if not shape.hides_lines and calls.verb_of(line_at(row) or "") and line_at(row - 1) == "" then
+    local from = math.max(0, row - max_lines)
+    local marks = api.nvim_buf_get_extmarks(buf, ns, { from, 0 }, { row - 2, -1 }, {})
+    local above = marks[#marks]
+    local _, last = extmarks.rows(buf, ns, above and above[1] or 0)
+    M.renew(buf, above and last == row - 2 and above[2] or row - 2)
+  end
   runs.began(buf, row)
 end
 
@@ -252,29 +236,21 @@ function M.add(buf, first, last)
   if not mark or not from then
     return
   end
+  local is_again = false
   for _, at in ipairs(api.nvim_buf_get_extmarks(buf, ns, { from, 0 }, { from, -1 }, {})) do
     if at[1] ~= mark then
+      is_again = true
       api.nvim_buf_del_extmark(buf, ns, at[1])
     end
   end
   for _, win in ipairs(windows(buf)) do
+    if is_again then
+      api.nvim_win_call(win, function()
+        window.delete_other(buf, from)
+      end)
+    end
     make_some(win, buf, { mark })
   end
-end
-
---- Deletes the closed fold that begins at a row of the current window, unless it ends where it should.
----@param row integer
----@param last? integer where it should end; nil: nowhere
----@return boolean deleted
-local function delete_other(row, last)
-  if vim.fn.foldclosed(row + 1) ~= row + 1 or vim.fn.foldclosedend(row + 1) - 1 == last then
-    return false
-  end
-  local view = vim.fn.winsaveview()
-  api.nvim_win_set_cursor(0, { row + 1, 0 })
-  vim.cmd("silent! keepjumps normal! zd")
-  vim.fn.winrestview(view)
-  return true
 end
 
 --- Folds a call, or the front matter, again if other rows of it are to be folded now: a call has failed
@@ -298,6 +274,8 @@ function M.renew(buf, row)
   local first, last
   if mark then
     first, last = details_of(buf, mark)
+  elseif not shape.hides_lines and shape.is_over(line_of(buf)(row) or "") then
+    M.add(buf, row, row)
   end
   if not mark or not first or not last then
     return
@@ -309,7 +287,7 @@ function M.renew(buf, row)
   local _, to = extmarks.rows(buf, ns, mark)
   for _, win in ipairs(windows(buf)) do
     local deleted = api.nvim_win_call(win, function()
-      return delete_other(row, kept and to or nil)
+      return window.delete_other(buf, row, kept and to or nil)
     end)
     if deleted then
       done_in(win, buf)[mark] = nil

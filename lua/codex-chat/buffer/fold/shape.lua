@@ -13,7 +13,8 @@ local failed_lines = 2
 local failed_reach = 6
 --- How far above a fence its call is looked for: the reason of a question stands between them.
 local reach = 50
-local hides_lines = vim.fn.has("nvim-0.11") == 1
+--- Neovim 0.11 can hide whole lines.
+M.hides_lines = vim.fn.has("nvim-0.11") == 1
 
 ---@alias codex-chat.LineAt fun(row: integer): string? the line of a row; nil above and below the text
 
@@ -66,12 +67,20 @@ local function above_end(line_at, first, last)
   return row
 end
 
+--- Whether a line is that of a call that is over.
+---@param line string
+---@return boolean
+function M.is_over(line)
+  local _, kind = calls.verb_of(line)
+  return kind ~= nil and kind ~= "running" and kind ~= "asks"
+end
+
 --- On Neovim 0.10, which hides no lines, the blank line between two calls is part of the first one's fold.
 ---@param line_at codex-chat.LineAt
 ---@param last integer the last row of a call
 ---@return integer last
 function M.with_blank(line_at, last)
-  if hides_lines or line_at(last + 1) ~= "" or not calls.verb_of(line_at(last + 2) or "") then
+  if M.hides_lines or line_at(last + 1) ~= "" or not calls.verb_of(line_at(last + 2) or "") then
     return last
   end
   return last + 1
@@ -85,12 +94,17 @@ end
 ---@return integer? last
 ---@return boolean? later whether they are folded once the call is no longer a question
 function M.of(line_at, first, last)
-  local opened = format.step(nil, line_at(first) or "")
-  if not opened then
+  local line = line_at(first) or ""
+  local opened = format.step(nil, line)
+  if M.is_over(line) then
+    -- A call without details.
+    local blank = M.with_blank(line_at, last)
+    return blank > last and first or nil, blank > last and blank or nil
+  elseif not opened then
     return first, last
   elseif opened.kind == "patch" then
     local rest = rest_of_diff(line_at, first, last)
-    return rest, rest and last
+    return rest, rest and M.with_blank(line_at, last)
   end
   local row = call_above(line_at, first)
   if not row then
@@ -104,7 +118,7 @@ function M.of(line_at, first, last)
     -- Where little more than these lines is there, all of it is shown.
     return last > first and row or nil, last > first and last or nil
   end
-  return row, last
+  return row, M.with_blank(line_at, last)
 end
 
 return M
