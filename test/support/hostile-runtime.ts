@@ -16,6 +16,14 @@ export const ANSWER: readonly string[] = [
     "local answer = 42",
     "```",
     "",
+    "```ruby",
+    "def colours",
+    "```",
+    "",
+    "```planted",
+    "x",
+    "```",
+    "",
     "```evil",
     "x",
     "```",
@@ -29,8 +37,11 @@ export const ANSWER: readonly string[] = [
   ],
 ];
 
-/** File types that the plugin gives to buffers, and the highlighting of commits. */
-const FILETYPES = ["codexchat", "codexchatpage", "codexchataudit", "qf", "git", "markdown"];
+/** File types that the plugin gives to buffers, and the highlighting of commits and of code. */
+const FILETYPES = [
+  ...["codexchat", "codexchatpage", "codexchataudit", "qf", "git", "markdown"],
+  ...["ruby", "planted"],
+];
 
 /** What was planted, and what ran of it. */
 export class HostileRuntime {

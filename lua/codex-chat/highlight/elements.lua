@@ -8,6 +8,7 @@ local calls = require("codex-chat.buffer.calls")
 local diff = require("codex-chat.highlight.diff")
 local format = require("codex-chat.format")
 local painter = require("codex-chat.highlight.painter")
+local syntax = require("codex-chat.highlight.syntax")
 
 local api = vim.api
 
@@ -185,6 +186,13 @@ local function quotation(at, row, line, group)
   return group
 end
 
+--- The language that a fence names.
+---@param line string
+---@return string?
+local function language_of(line)
+  return line:match("^ *[`~]+ *([^%s`]+)")
+end
+
 --- The line that opens or closes code: hidden, but for the name of the language.
 ---@param at codex-chat.Painter
 ---@param row integer
@@ -192,7 +200,7 @@ end
 ---@param opened codex-chat.Fence? nil where it closes
 ---@param is_asked boolean whether the keys of a question may stand below the line
 local function fence_line(at, row, line, opened, is_asked)
-  local lang = opened and line:match("^ *[`~]+ *([^%s`]+)")
+  local lang = opened and language_of(line)
   painter.conceal(at, row, 0, #line)
   painter.color(at, row, 0, #line, "CodexChatMuted")
   if not opened then
@@ -237,6 +245,7 @@ function M.paint(buf, ns, row, lines, fence)
   local place = { hunks = 0 } ---@type codex-chat.Diff
   local group, edge
   local code = fence and not fence.kind and row or nil
+  local word ---@type string? the language of code that began in these lines
   local is_asked = false
   if front > 0 then
     for n = 1, front do
@@ -257,7 +266,12 @@ function M.paint(buf, ns, row, lines, fence)
       fence_line(at, here, line, fence, is_asked)
       if fence then
         code, place = not fence.kind and here or nil, { hunks = 0 }
+        word = code and not fence.is_diff and language_of(line) or nil
       elseif code then
+        if word then
+          local inner = vim.list_slice(lines, code - row + 2, i - 1)
+          syntax.paint(buf, ns, code + 1, inner, word)
+        end
         painter.band(at, code, here + 1, "CodexChatCodeLine", 20)
         code = nil
       end

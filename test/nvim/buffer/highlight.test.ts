@@ -289,4 +289,39 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
     await expect.poll(() => groupsAt(chat.nvim, "## You")).toContain("CodexChatYou");
     expect(await chat.nvim.lua<number>(`return ${count}`)).toBeLessThan(120);
   });
+
+  it("colours code without a parser by Neovim's own syntax files", async () => {
+    await using chat = await openChat({ program });
+    const { nvim } = chat;
+    const block = (word: string, ...code: string[]) => [`\`\`\`${word}`, ...code, "```", ""];
+    const lines = [
+      ...block("ruby", "def answer(x) # why", '  "ruby text"', "end"),
+      ...block("rs", "fn rusty() -> u32 { 1 }"),
+      ...block("nonesuch", "def nowhere"),
+      ...block("json", '{ "snippet": tru'),
+      ...block("ruby", ...Array.from({ length: 900 }, (_, n) => `def long_${n}`)),
+      ...block("ruby", `def wide # ${"x".repeat(600)}`),
+    ];
+    await chat.edit({ op: "insert", id: "a", after: "history", lines, gap: 1 });
+    await nvim.type("<Esc>gg");
+    await expect.poll(() => groupsAt(nvim, "def answer")).toEqual(["rubyDefine"]);
+    expect(await groupsAt(nvim, "def answer", 15)).toContain("rubyComment");
+    expect(await groupsAt(nvim, "ruby text", 5)).toContain("rubyString");
+    await expect.poll(() => groupsAt(nvim, "fn rusty")).toEqual(["rustKeyword"]);
+    // Part of a text is not wrong.
+    await expect.poll(() => groupsAt(nvim, "snippet", 4)).toEqual(["jsonKeyword"]);
+    expect(await groupsAt(nvim, "snippet", 15)).toEqual([]);
+    expect(await groupsAt(nvim, "def nowhere")).toEqual([]);
+    // In slices, wherever the lines are by then, and not where they are others.
+    await chat.edit({ op: "insert", id: "top", after: "prompt", lines: ["Top"], gap: 1 });
+    await nvim.lua("vim.api.nvim_buf_set_lines(0, 5, 5, false, { 'One', '', 'Two', '' })");
+    await nvim.type("/long_898<CR>");
+    await expect.poll(() => groupsAt(nvim, "def long_898")).toEqual(["rubyDefine"]);
+    await expect.poll(() => groupsAt(nvim, "def answer")).toEqual(["rubyDefine"]);
+    expect(await groupsAt(nvim, "def wide")).toEqual([]);
+    await nvim.command("syntax off | edit!");
+    await nvim.type("gg");
+    await expect.poll(() => groupsAt(nvim, "```rs")).toContain("CodexChatMuted");
+    expect(await groupsAt(nvim, "fn rusty")).toEqual([]);
+  });
 });

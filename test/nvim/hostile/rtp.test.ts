@@ -64,6 +64,7 @@ async function useEverything(nvim: Neovim, host: TestHost): Promise<void> {
   ]);
   await nvim.command("stopinsert");
   await expect.poll(() => nvim.lua<string[]>(GROUPS, "local answer")).not.toEqual([]);
+  await expect.poll(() => nvim.lua<string[]>(GROUPS, "def colours")).toEqual(["rubyDefine"]);
   await nvim.command("edit");
   // Every module there is, as what the agent does has them loaded.
   await nvim.lua(
