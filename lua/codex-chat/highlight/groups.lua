@@ -51,6 +51,7 @@ local dims = {
   CodexChatMuted = "Comment",
   CodexChatFold = "Comment",
   CodexChatThinking = "Comment",
+  CodexChatComment = "Comment",
   CodexChatCodeLabel = "Comment",
   CodexChatKeyText = "Comment",
   CodexChatHint = "Comment",
@@ -149,7 +150,7 @@ local letters = {
   "sp",
 }
 --- Comments and diagnostics are often slanted, which is too much where most of a line is such a text.
-local italic = { CodexChatHint = true, CodexChatThinking = true }
+local italic = { CodexChatComment = true, CodexChatHint = true, CodexChatThinking = true }
 local bold = { CodexChatYou = true, CodexChatCodex = true, CodexChatKey = true }
 
 ---@param name string

@@ -25,6 +25,12 @@ local skipped = {
   ["markup.raw.block"] = true,
 }
 
+--- Comments, which many schemes show with too little contrast.
+local own_groups = {
+  comment = "CodexChatComment",
+  ["comment.documentation"] = "CodexChatComment",
+}
+
 ---@param buf integer
 ---@param ns integer
 ---@param row integer the first line's
@@ -52,7 +58,7 @@ local function captures(buf, ns, row, text, found, stop, is_call)
       pcall(api.nvim_buf_set_extmark, buf, ns, row + range[1], range[2], {
         end_row = row + range[4],
         end_col = range[5],
-        hl_group = colors and "@" .. name .. "." .. lang or nil,
+        hl_group = colors and (own_groups[name] or "@" .. name .. "." .. lang) or nil,
         conceal = conceal,
         priority = (tonumber(metadata.priority) or 100) + found.depth,
         strict = false,

@@ -119,6 +119,21 @@ local function buffer_of(name)
   return ok and buf or nil
 end
 
+--- Whether a group is linked to another one, whatever a scheme links that to.
+---@param name string
+---@param other string
+---@return boolean
+local function is_linked(name, other)
+  local link = name ---@type string?
+  for _ = 1, 5 do
+    link = link and api.nvim_get_hl(0, { name = link, create = false }).link
+    if not link or link == other then
+      break
+    end
+  end
+  return link == other
+end
+
 --- The group of an item; false where it has no colour.
 ---@param id integer
 ---@return string|false
@@ -126,10 +141,13 @@ local function group_of(id)
   local group = groups[id]
   if group == nil then
     local name = vim.fn.synIDattr(id, "name")
-    local linked = vim.fn.synIDattr(vim.fn.synIDtrans(id), "name")
     group = name ~= "" and name or false
-    -- A piece of code is not wrong because the rest of it is missing.
-    group = linked ~= "Error" and group or false
+    if group and is_linked(name, "Error") then
+      -- A piece of code is not wrong because the rest of it is missing.
+      group = false
+    elseif group and is_linked(name, "Comment") then
+      group = "CodexChatComment"
+    end
     groups[id] = group
   end
   return group

@@ -120,7 +120,7 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
       "Some *emphasis* here.",
       "",
       "```lua",
-      "local answer = 42",
+      "local answer = 42 -- why",
       "```",
       "",
       "**Failed** `make` · exit 2",
@@ -139,6 +139,7 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
     ];
     await chat.edit({ op: "insert", id: "a", after: "history", lines, gap: 1 });
     await expect.poll(() => groupsAt(chat.nvim, "local answer")).toContain("@keyword.lua");
+    expect(await groupsAt(chat.nvim, "local answer", 20)).toEqual(["CodexChatComment"]);
     await expect
       .poll(() => groupsAt(chat.nvim, "Some", 6))
       .toContain("@markup.italic.markdown_inline");
@@ -305,7 +306,7 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
     await chat.edit({ op: "insert", id: "a", after: "history", lines, gap: 1 });
     await nvim.type("<Esc>gg");
     await expect.poll(() => groupsAt(nvim, "def answer")).toEqual(["rubyDefine"]);
-    expect(await groupsAt(nvim, "def answer", 15)).toContain("rubyComment");
+    expect(await groupsAt(nvim, "def answer", 15)).toEqual(["CodexChatComment"]);
     expect(await groupsAt(nvim, "ruby text", 5)).toContain("rubyString");
     await expect.poll(() => groupsAt(nvim, "fn rusty")).toEqual(["rustKeyword"]);
     // Part of a text is not wrong.

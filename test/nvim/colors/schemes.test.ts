@@ -24,7 +24,7 @@ const TEXTS: Readonly<Record<string, readonly string[]>> = {
   ...on([...BANDS, ...BAR], "Failed Running Waiting ReviewTitle"),
   ...on(BANDS, "ReviewFile ReviewCurrent ReviewChanged ReviewComment"),
   ...on(BANDS, "ReviewCommentBar ReviewCommentGone"),
-  ...on(BANDS, "Fold Thinking CodeLabel KeyText Hint Queued"),
+  ...on(BANDS, "Comment Fold Thinking CodeLabel KeyText Hint Queued"),
   ...on([...BANDS, ...BAR], "Muted"),
   ...on([...BANDS, ...DIFF], "LineNr"),
   ...on([...BANDS, ...BAR, "CodexChatAddedLine"], "Added"),
