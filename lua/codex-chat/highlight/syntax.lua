@@ -99,7 +99,7 @@ local function buffer_of(name)
   elseif vim.tbl_count(buffers) >= max_languages then
     return nil
   end
-  local ignored = vim.o.eventignore
+  local ignored, message = vim.o.eventignore, vim.v.errmsg
   vim.o.eventignore = "all"
   local ok, buf = pcall(function()
     local fresh = api.nvim_create_buf(false, true)
@@ -115,6 +115,7 @@ local function buffer_of(name)
     return fresh
   end)
   vim.o.eventignore = ignored
+  api.nvim_set_vvar("errmsg", message)
   buffers[name] = ok and buf or false
   return ok and buf or nil
 end
