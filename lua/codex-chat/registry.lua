@@ -25,6 +25,8 @@ local M = {}
 ---@field answers? table<string, any> the answers so far, secrets included: never shown or logged
 ---@field mark? integer extmark that shows the keys
 ---@field shown? string what the shown keys depend on
+---@field note? integer extmark that says how much the window cannot show
+---@field read? integer how many lines it had when its end was in view
 
 ---@class (exact) codex-chat.Chat
 ---@field buf integer

@@ -2,6 +2,7 @@
 local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")
+local fit = require("codex-chat.approval.fit")
 local keys = require("codex-chat.approval.keys")
 local registry = require("codex-chat.registry")
 local say = require("codex-chat.message")
@@ -33,6 +34,7 @@ function M.set(chat, change)
       return approval.id == change.id
     end)
     require("codex-chat.approval.back").go(chat, over, others)
+    fit.forget(chat.buf, over)
   end
   chat.approvals = others
   if not change.remove then
@@ -159,9 +161,16 @@ end
 function keys.on_answer(decision)
   local chat = registry.get(0)
   local approval = chat and keys.at_cursor(chat)
-  if chat and approval then
-    ask_and_answer(chat, approval, decision)
+  if not chat or not approval then
+    return
   end
+  local unread = vim.startswith(decision, "accept") and fit.unread(chat, approval) or 0
+  if unread > 0 then
+    local lines = unread == 1 and "1 line" or unread .. " lines"
+    say.warn(("%s of this question are below the window. Read to its end first."):format(lines))
+    return
+  end
+  ask_and_answer(chat, approval, decision)
 end
 
 --- A number was pressed on the lines of a question.
@@ -278,10 +287,13 @@ end
 ---@param chat codex-chat.Chat
 ---@param step 1|-1
 function M.jump(chat, step)
-  local rows = {}
+  local rows, stops = {}, {}
   for _, approval in ipairs(chat.approvals) do
     local first = blocks.range(chat, approval.block)
-    rows[#rows + 1] = first
+    local _, stop = blocks.group_range(chat, approval.block)
+    if first and stop then
+      rows[#rows + 1], stops[first] = first, stop
+    end
   end
   table.sort(rows)
   if #rows == 0 then
@@ -299,7 +311,7 @@ function M.jump(chat, step)
   end
   require("codex-chat.approval.back").remember(chat)
   vim.cmd("normal! m'")
-  api.nvim_win_set_cursor(0, { target + 1, 0 })
+  fit.show(target, stops[target])
   -- Maps its keys at once: within a mapping or `:normal` no event follows the move.
   keys.refresh(chat)
 end
@@ -307,6 +319,9 @@ end
 --- Drops everything that is pending in a conversation.
 ---@param chat codex-chat.Chat
 function M.clear(chat)
+  for _, approval in ipairs(chat.approvals) do
+    fit.forget(chat.buf, approval)
+  end
   chat.approvals = {}
   M.refresh(chat)
 end

@@ -3,6 +3,7 @@ local M = {}
 
 local blocks = require("codex-chat.buffer.blocks")
 local borrow = require("codex-chat.approval.borrow")
+local fit = require("codex-chat.approval.fit")
 
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.approval")
@@ -187,6 +188,9 @@ end
 local function follow_cursor(chat)
   local is_here = api.nvim_get_current_buf() == chat.buf
   local approval = is_here and M.at_cursor(chat)
+  if approval then
+    fit.unread(chat, approval)
+  end
   borrow.set(chat, approval and keys_of(chat, approval) or {})
 end
 
@@ -232,13 +236,20 @@ function M.refresh(chat)
   follow_cursor(chat)
   require("codex-chat.ui.waiting").changed()
   local width = require("codex-chat.buffer.columns").narrowest(chat.buf, vim.o.columns)
+  local lowest = fit.lowest(chat.buf)
   local kept = {}
   for _, approval in ipairs(chat.approvals) do
-    local _, stop = blocks.group_range(chat, approval.block)
-    if stop then
+    local first, stop = blocks.group_range(chat, approval.block)
+    if first and stop then
       -- Extmarks move with the text: they are set again only if they are misplaced or would look
       -- different.
-      local looks = ("%d %d %s"):format(width, approval.at or 1, tostring(approval.is_edited))
+      local looks = ("%d %d %s %d %d"):format(
+        width,
+        approval.at or 1,
+        tostring(approval.is_edited),
+        lowest or 0,
+        stop - first
+      )
       local row = approval.mark
         and api.nvim_buf_get_extmark_by_id(chat.buf, ns, approval.mark, {})[1]
       if row ~= stop - 1 or approval.shown ~= looks then
@@ -249,6 +260,7 @@ function M.refresh(chat)
           virt_lines_leftcol = true,
         })
         approval.shown = looks
+        fit.note(chat.buf, approval, first, stop, width)
       end
       kept[approval.mark] = true
     end

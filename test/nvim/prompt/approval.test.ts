@@ -366,4 +366,50 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     expect(await nvim.messages()).toContain("cannot be answered with accept for this session");
     expect(chat.host.of("approval/answer")).toEqual([]);
   });
+
+  it("is shown as a whole by ]a, with its keys", async () => {
+    await using chat = await openChat({ program, screen: { columns: 100, rows: 24 } });
+    const { nvim } = chat;
+    await nvim.command("set scrolloff=5");
+    const text = (name: string) => Array.from({ length: 40 }, (_, n) => `${name} ${n}`);
+    await chat.edit({ op: "insert", id: "top", after: "history", lines: text("above"), gap: 1 });
+    await asked(chat);
+    const code = ["```console", ...text("part").slice(0, 10), "```"];
+    await chat.edit({ op: "replace", id: "q1-what", lines: code });
+    await chat.edit({ op: "insert", id: "end", after: "history", lines: text("below"), gap: 1 });
+    const box = /Asks to run ls[\s\S]*to look[\s\S]* a {2}once[\s\S]* c {2}no, and stop/;
+    await nvim.type("<Esc>gg]a");
+    await nvim.untilShown(box);
+    await nvim.keys("a");
+    expect(await chat.host.heard("approval/answer")).toMatchObject({ decision: "accept" });
+    // From below, and where it is in view nothing scrolls.
+    await nvim.type("G[a");
+    await nvim.untilShown(box);
+    const top = await nvim.lua("return vim.fn.line('w0')");
+    await nvim.type("]a");
+    expect(await nvim.lua("return vim.fn.line('w0')")).toBe(top);
+  });
+
+  it("says how much of it the window cannot show, and is not accepted by a key before its end was seen", async () => {
+    await using chat = await openChat({ program, screen: { columns: 100, rows: 24 } });
+    const { nvim, host } = chat;
+    await asked(chat);
+    const long = Array.from({ length: 40 }, (_, n) => `part ${n}`);
+    await chat.edit({ op: "replace", id: "q1-what", lines: ["```console", ...long, "```"] });
+    await chat.edit({ op: "insert", id: "end", after: "history", lines: long, gap: 1 });
+    await nvim.type("<Esc>gg]a");
+    await nvim.untilShown(/Asks to run ls[^\n]*\n[^\n]*▌ \d+ more lines than the window shows/);
+    await nvim.keys("a");
+    await nvim.untilShown(/lines of this question are below the window/);
+    await nvim.keys("s");
+    expect(host.of("approval/answer")).toEqual([]);
+    await nvim.type("/part 39<CR>");
+    await nvim.untilShown(" a  once");
+    await nvim.type("gg]a");
+    await nvim.keys("a");
+    expect(await host.heard("approval/answer")).toMatchObject({ decision: "accept" });
+    expect(host.of("approval/answer")).toHaveLength(1);
+    await host.editor.call.buf_set_approval(chat.buf, { id: "q1", remove: true });
+    await expect.poll(() => nvim.screen?.text()).not.toContain("more lines than");
+  });
 });
