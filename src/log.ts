@@ -16,3 +16,9 @@ export const silentLog: Log = {
   warn: () => {},
   error: () => {},
 };
+
+/**
+ * What is being done, for the user to see meanwhile. A narrow window shows a shorter form, the
+ * longest that fits.
+ */
+export type Progress = string | { readonly text: string; readonly shorter: readonly string[] };

@@ -53,6 +53,10 @@ export const WinbarState = z
   .object({
     phase: Phase,
     detail: z.string().optional().describe("what is being prepared, or why it failed"),
+    shorter: z
+      .array(z.string())
+      .optional()
+      .describe("of `detail`, for narrow windows, the longest first"),
     model: z.string().optional(),
     mode: z.string().optional().describe('the effort, and "plan" in plan mode'),
     sandbox: z.string().optional(),

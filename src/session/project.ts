@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { type Audit, openAudit } from "../audit/index.ts";
-import type { Log } from "../log.ts";
+import type { Log, Progress } from "../log.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { CommitsOptions } from "../workspace/git/index.ts";
 import { AuditRecorder } from "./audit-recorder.ts";
@@ -80,7 +80,9 @@ export class Project {
   #idle: NodeJS.Timeout | undefined;
   /** Settles when the last backend has ended: the next must not join the container that it stops. */
   #over: Promise<void> = Promise.resolve();
-  readonly #progress = new Set<(what: string) => void>();
+  readonly #progress = new Set<(what: Progress) => void>();
+  /** Of the start that runs. */
+  #lastProgress: Progress | undefined;
 
   constructor(options: ProjectOptions) {
     this.root = options.root;
@@ -162,12 +164,14 @@ export class Project {
    */
   async backend(
     signal: AbortSignal,
-    onProgress: (what: string) => void,
+    onProgress: (what: Progress) => void,
   ): Promise<Result<Backend, Failure>> {
     clearTimeout(this.#idle);
     if (this.live.fault !== undefined) return err(this.live.fault);
     if (this.#state.at === "running") return { ok: true, value: this.#state.backend };
     this.#progress.add(onProgress);
+    if (this.#state.at === "starting" && this.#lastProgress !== undefined)
+      onProgress(this.#lastProgress);
     try {
       return await Promise.race([this.#start(), stopped(signal)]);
     } finally {
@@ -179,7 +183,7 @@ export class Project {
    * The running backend, or one that is started ahead of a turn and ends by idling. A failure is left to the turn, which
    * reports it; after one, nothing is started ahead until a turn has started it.
    */
-  async prepare(onProgress: (what: string) => void): Promise<Backend | undefined> {
+  async prepare(onProgress: (what: Progress) => void): Promise<Backend | undefined> {
     if (this.running !== undefined && !this.live.isPending) return this.running;
     if (this.#state.at !== "off" || !this.#mayPrepare) return undefined;
     this.#mayPrepare = false;
@@ -294,6 +298,7 @@ export class Project {
   }
 
   async #begin(signal: AbortSignal): Promise<Result<Backend, Failure>> {
+    this.#lastProgress = undefined;
     // Loaded here, because a chat that is only read needs nothing of it.
     const part = await import("./backend/index.ts").then(
       ({ startBackend }) => ok(startBackend),
@@ -305,6 +310,7 @@ export class Project {
       settings: this.live.start(),
       audit: this.audit,
       onProgress: (what) => {
+        this.#lastProgress = what;
         for (const listener of this.#progress) listener(what);
       },
       onNotification: (notification) => {

@@ -1,6 +1,7 @@
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import type { Progress } from "../../src/log.ts";
 import { LABELS } from "../../src/sandbox/container/labels.ts";
 import { followBuild } from "../../src/sandbox/image/build-log.ts";
 import { ensureImage } from "../../src/sandbox/image/image.ts";
@@ -42,17 +43,21 @@ async function withDockerfile(text: string) {
   };
 }
 
+function textOf(what: Progress): string {
+  return typeof what === "string" ? what : what.text;
+}
+
 describe("ensureImage", { timeout: 600_000 }, () => {
   it("returns the existing image without building", async () => {
     const image = await testImage(engine);
     expect(image.tag).toMatch(/^codex-chat:[0-9a-f]{12}$/);
-    const lines: string[] = [];
+    const progress: Progress[] = [];
     const again = await ensureImage(engine, {
       ...(await imageOptions()),
-      onProgress: (line) => lines.push(line),
+      onProgress: (what) => progress.push(what),
     });
     expect(again).toEqual({ ok: true, value: image });
-    expect(lines).toEqual([]);
+    expect(progress).toEqual([]);
   });
 
   it("builds an image that has codex, its helpers and the usual tools without a network", async () => {
@@ -68,32 +73,49 @@ describe("ensureImage", { timeout: 600_000 }, () => {
 
   it("builds once if several callers need it, and reports progress", async () => {
     const unique = `${process.pid}-${process.hrtime.bigint()}`;
-    const how = await withDockerfile(
-      `ARG BASE_IMAGE\nFROM \${BASE_IMAGE}\nRUN echo first ${unique} && echo second\n`,
-    );
-    const lines: string[][] = [[], []];
+    const dockerfile = `ARG BASE_IMAGE\nFROM \${BASE_IMAGE}\nRUN echo first ${unique} && echo second\n`;
+    const how = { ...(await withDockerfile(dockerfile)), stateDir: await scratchDir("state") };
+    const callers = [0, 1].map(() => ({ lines: [] as string[], progress: [] as Progress[] }));
     const [one, two] = await Promise.all(
-      lines.map((to) => ensureImage(engine, { ...how, onProgress: (line) => to.push(line) })),
+      callers.map(({ lines, progress }) =>
+        ensureImage(engine, {
+          ...how,
+          onProgress: (what) => progress.push(what),
+          onOutput: (line) => lines.push(line),
+        }),
+      ),
     );
     expect(one).toEqual(two);
     const image = must(one ?? refusedNothing());
     onTestFinished(() => engine.docker.getImage(image.tag).remove({ force: true }));
-    const builders = lines.filter((log) => log.some((line) => line.startsWith("Step 1/")));
+    const builders = callers.filter(({ lines }) => lines.some((line) => /^step 1\//i.test(line)));
     expect(builders).toHaveLength(1);
-    expect(builders[0]).toContain("second");
+    expect(builders[0]?.lines).toContain("second");
+    const count = (builders[0]?.progress.length ?? 0) - 1;
+    expect(count).toBeGreaterThanOrEqual(3);
+    const title = "Building the sandbox's image, once";
+    expect(builders[0]?.progress.map(textOf)).toEqual([
+      title,
+      ...Array.from({ length: count }, (_, n) => `${title}: step ${n + 1} of ${count}`),
+    ]);
   });
 
   it("rebuilds an existing image only on request, and then without the engine's cache", async () => {
-    const how = await withDockerfile(
-      `ARG BASE_IMAGE\nFROM \${BASE_IMAGE}\nRUN echo ${process.hrtime.bigint()}; date +%N > /built\n`,
-    );
+    const dockerfile = `ARG BASE_IMAGE\nFROM \${BASE_IMAGE}\nRUN echo ${process.hrtime.bigint()}; date +%N > /built\n`;
+    const how = { ...(await withDockerfile(dockerfile)), stateDir: await scratchDir("state") };
     const first = must(await ensureImage(engine, how));
     onTestFinished(() => engine.docker.getImage(first.tag).remove({ force: true }));
     expect(must(await ensureImage(engine, how))).toEqual(first);
-    const second = must(await ensureImage(engine, { ...how, rebuild: true }));
+    const progress: Progress[] = [];
+    const onProgress = (what: Progress) => progress.push(what);
+    const second = must(await ensureImage(engine, { ...how, rebuild: true, onProgress }));
     onTestFinished(() => engine.docker.getImage(first.id).remove({ force: true }));
     expect(second.tag).toBe(first.tag);
     expect(second.id).not.toBe(first.id);
+    // The first build has measured how long the steps take.
+    expect(progress.map(textOf).at(-1)).toMatch(
+      /^Building the sandbox's image: step (\d+) of \1, less than a minute$/,
+    );
   });
 
   it("reports a failed build with the last lines of the command", async () => {
@@ -159,10 +181,10 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     const image = must(await ensureImage(engine, how));
     removeLater(image);
     expect(image.tag).not.toBe((await testImage(engine)).tag);
-    const lines: string[] = [];
-    const again = await ensureImage(engine, { ...how, onProgress: (line) => lines.push(line) });
+    const progress: Progress[] = [];
+    const again = await ensureImage(engine, { ...how, onProgress: (what) => progress.push(what) });
     expect(again).toEqual({ ok: true, value: image });
-    expect(lines).toEqual([]);
+    expect(progress).toEqual([]);
     const sandbox = await open(engine, await options(image, await repository()));
     expect((await sh(sandbox, "cat /opt/tool; id -u")).stdout).toBe(`tool\n${USER.uid}\n`);
   });

@@ -369,6 +369,7 @@
 ---@class (exact) codex-chat.State
 ---@field phase codex-chat.Phase
 ---@field detail? string what is being prepared, or why it failed
+---@field shorter? string[] of `detail`, for narrow windows, the longest first
 ---@field model? string
 ---@field mode? string the effort, and "plan" in plan mode
 ---@field sandbox? string

@@ -1,3 +1,4 @@
+import type { Progress } from "../../log.ts";
 import { ownUid } from "../../own-user.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { tarStream } from "../../tar.ts";
@@ -6,6 +7,7 @@ import type { Engine } from "../engine/index.ts";
 import { containerFailure, DISK_FULL, engineFault, type SandboxError } from "../error.ts";
 import { followBuild } from "./build-log.ts";
 import type { ImageRecipe } from "./image-recipe.ts";
+import { LayerCount } from "./layer-count.ts";
 
 /** How many of a failed build's last lines its message has. */
 const SHOWN_LINES = 8;
@@ -29,7 +31,8 @@ export type BuildOptions = {
   readonly buildArgs?: Readonly<Record<string, string>> | undefined;
   readonly buildNetwork?: string | undefined;
   readonly nocache?: boolean;
-  readonly onProgress: (line: string) => void;
+  /** Gets each line of the output. */
+  readonly onLine: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -39,7 +42,7 @@ export async function buildImage(
   recipe: ImageRecipe,
   options: BuildOptions,
 ): Promise<Result<void, SandboxError>> {
-  const { signal, onProgress, buildNetwork } = options;
+  const { signal, onLine, buildNetwork } = options;
   const network = recipe.network ? buildNetwork : "none";
   try {
     const progress = await engine.docker.buildImage(tarStream(recipe.entries), {
@@ -56,7 +59,7 @@ export async function buildImage(
       ...(network === undefined ? {} : { networkmode: network }),
       ...(signal === undefined ? {} : { abortSignal: signal }),
     });
-    const { error, lastLines } = await followBuild(progress, onProgress, signal);
+    const { error, lastLines } = await followBuild(progress, onLine, signal);
     if (error === undefined) return ok();
     return err(buildFailed(recipe, error, lastLines));
   } catch (cause) {
@@ -96,7 +99,7 @@ export async function inspectImage(
 export async function pullImage(
   engine: Engine,
   name: string,
-  onProgress: (line: string) => void,
+  onProgress: (what: Progress) => void,
   signal?: AbortSignal,
 ): Promise<Result<void, SandboxError>> {
   const gone = (reason: string, cause?: unknown): Result<never, SandboxError> =>
@@ -107,7 +110,7 @@ export async function pullImage(
       image: name,
       cause,
     });
-  onProgress(`Fetching ${name}`);
+  const layers = new LayerCount(name, onProgress);
   try {
     // Without a tag the engine would fetch all tags.
     const ref = /[:@][^/]*$/.test(name) ? name : `${name}:latest`;
@@ -115,7 +118,7 @@ export async function pullImage(
       ref,
       signal === undefined ? {} : { abortSignal: signal },
     );
-    const { error } = await followBuild(progress, onProgress, signal);
+    const { error } = await followBuild(progress, (line) => layers.onLine(line), signal);
     return error === undefined ? ok() : gone(error);
   } catch (cause) {
     signal?.throwIfAborted();

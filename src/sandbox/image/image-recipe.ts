@@ -17,6 +17,8 @@ const CONTAINER_FILES = [
 /** How one image is made. */
 export type ImageRecipe = {
   readonly tag: string;
+  /** For messages. */
+  readonly name: string;
   /** Its base, for messages. */
   readonly from: string;
   readonly entries: readonly TarEntry[];
@@ -58,6 +60,7 @@ export function dockerfileRecipe(base: { readonly id: string }, file: UserDocker
   const content = `${file.content}\n\nRUN ["/bin/sh", "/opt/codex-chat/check.sh"]\n`;
   return {
     tag: imageTag(contextHash([{ name: "Dockerfile", content }], "", base.id)),
+    name: "your Dockerfile's image",
     from: file.path,
     entries: [{ name: "Dockerfile", content }],
     buildArgs: { CODEX_CHAT_IMAGE: base.id },
@@ -78,6 +81,7 @@ async function recipe(
   );
   return {
     tag: imageTag(contextHash(files, `${codex.version} ${codex.npmVersion}`, base)),
+    name: "the sandbox's image",
     from,
     entries: [...files, ...codex.entries],
     buildArgs: { BASE_IMAGE: base },

@@ -1,9 +1,12 @@
 import { join } from "node:path";
+import type { Progress } from "../../log.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { Engine } from "../engine/index.ts";
 import type { SandboxError } from "../error.ts";
 import { type MachineLock, takeLock } from "../locks/index.ts";
 import { StateFault } from "../state-fault.ts";
+import { BuildProgress } from "./build-progress.ts";
+import { readBuildTimes, writeBuildTimes } from "./build-times.ts";
 import type { CodexPackage } from "./codex-package.ts";
 import {
   buildImage,
@@ -40,7 +43,9 @@ export type ImageOptions = {
   readonly buildNetwork?: string;
   /** Builds even if the image exists, and without the engine's cache. */
   readonly rebuild?: boolean;
-  readonly onProgress?: (line: string) => void;
+  readonly onProgress?: (what: Progress) => void;
+  /** Gets the lines that builds print. */
+  readonly onOutput?: (line: string) => void;
   readonly signal?: AbortSignal;
 };
 
@@ -122,16 +127,19 @@ async function ensureBuilt(
   recipe: ImageRecipe,
   options: ImageOptions,
 ): Promise<Result<InspectedImage, SandboxError>> {
-  const { signal, rebuild = false, onProgress = () => {} } = options;
-  const { tag, from } = recipe;
+  const { stateDir, signal, rebuild = false, onProgress = () => {}, onOutput } = options;
+  const { tag, name, from } = recipe;
   const present = await inspectImage(engine, tag, signal);
   if (!present.ok || (present.value !== undefined && !rebuild)) return found(present, tag);
 
-  onProgress(`Waiting to build ${tag}`);
   let lock: MachineLock;
   try {
-    const place = { dir: join(options.stateDir, "locks"), name: `image ${engine.id} ${tag}` };
-    const onWait = (holder: string) => onProgress(`Waiting to build ${tag}: ${holder}`);
+    const place = { dir: join(stateDir, "locks"), name: `image ${engine.id} ${tag}` };
+    const onWait = (holder: string) =>
+      onProgress({
+        text: `Waiting for another Neovim to build ${name}: ${holder}`,
+        shorter: ["Waiting for another Neovim"],
+      });
     lock = await takeLock(place, { signal, onWait });
   } catch (cause) {
     if (cause instanceof StateFault) return err(cause.error);
@@ -141,16 +149,24 @@ async function ensureBuilt(
   const now = await inspectImage(engine, tag, signal);
   const isNew = now.ok && now.value?.id !== present.value?.id;
   if (!now.ok || (now.value !== undefined && (!rebuild || isNew))) return found(now, tag);
-  onProgress(`Building ${tag} from ${from}: once for this version; this takes a minute or two`);
+  const progress = new BuildProgress({
+    title: `Building ${name}${rebuild ? "" : ", once"}`,
+    onProgress,
+    earlier: await readBuildTimes(stateDir, from),
+  });
   const built = await buildImage(engine, recipe, {
     codexVersion: options.codex.version,
     buildArgs: options.buildArgs,
     buildNetwork: options.buildNetwork,
     nocache: rebuild,
-    onProgress,
+    onLine: (line) => {
+      onOutput?.(line);
+      progress.onLine(line);
+    },
     signal,
   });
   if (!built.ok) return built;
+  await writeBuildTimes(stateDir, from, progress.times());
   return found(await inspectImage(engine, tag, signal), tag);
 }
 

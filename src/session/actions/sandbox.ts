@@ -1,4 +1,5 @@
 import { relative, resolve } from "node:path";
+import type { Progress } from "../../log.ts";
 import { type ActionParams, actions } from "../../nvim/index.ts";
 import { ownOwner } from "../../process/index.ts";
 import { err, ok, type Result } from "../../result.ts";
@@ -263,7 +264,7 @@ async function prove(
 /** Shows progress in the winbar, unless a turn shows its own there. */
 async function showing<T>(
   conversation: Conversation,
-  run: (onProgress: (detail: string) => void, signal: AbortSignal) => Promise<T>,
+  run: (onProgress: (detail: Progress) => void, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   try {
     const signal = new AbortController().signal;

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import type { Progress } from "../../log.ts";
 import { fetchPackages, packagesCommand } from "./image-packages.ts";
 
 const NPM = join(import.meta.dirname, "../../../node_modules/npm");
@@ -32,7 +33,7 @@ async function release({ integrity }: { integrity?: string } = {}) {
   const packages = { "": { name: "release", dependencies }, "node_modules/thing": entry };
   const lock = { name: "release", lockfileVersion: 3, requires: true, packages };
   await writeFile(join(dir, "package-lock.json"), JSON.stringify(lock));
-  const said: string[] = [];
+  const said: Progress[] = [];
   const fetch = (isThere = false) =>
     fetchPackages({
       dir,

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
+import type { Progress } from "../../log.ts";
 import { quoteForShell } from "../../look.ts";
 import { childEnv } from "../../programs.ts";
 import { err, ok, type Result } from "../../result.ts";
@@ -38,7 +39,7 @@ export async function fetchPackages(options: {
   readonly dir: string;
   readonly stateDir: string;
   readonly signal: AbortSignal;
-  readonly onProgress: (what: string) => void;
+  readonly onProgress: (what: Progress) => void;
   readonly isThere: () => Promise<boolean>;
 }): Promise<Result<void, Failure>> {
   const { dir, stateDir, signal, onProgress } = options;

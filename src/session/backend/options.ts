@@ -3,7 +3,7 @@ import type { ServerNotification } from "../../codex/messages/index.ts";
 import type { Answer, Approval, ToolAnswer, ToolCall } from "../../codex/server-requests/index.ts";
 import type { EgressEvent } from "../../egress/index.ts";
 import type { NetworkPolicy } from "../../egress/network/index.ts";
-import type { Log } from "../../log.ts";
+import type { Log, Progress } from "../../log.ts";
 import type { Account, KeyRing } from "../auth/index.ts";
 import type { Settings } from "../settings/index.ts";
 
@@ -19,7 +19,7 @@ export type BackendOptions = {
   /** Remembers keys that commands have printed. */
   readonly keys: KeyRing;
   readonly account: Account;
-  readonly onProgress: (what: string) => void;
+  readonly onProgress: (what: Progress) => void;
   readonly onNotification: (notification: ServerNotification) => void;
   readonly onApproval: (threadId: string, approval: Approval) => Promise<Answer>;
   readonly onTool: (call: ToolCall) => Promise<ToolAnswer>;

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Audit } from "../../audit/index.ts";
-import type { Log } from "../../log.ts";
+import type { Log, Progress } from "../../log.ts";
 import { isLoopback } from "../../loopback.ts";
 import { ownUser } from "../../own-user.ts";
 import { err, ok, type Result } from "../../result.ts";
@@ -33,7 +33,7 @@ export type PrepareEngineOptions = {
   readonly env: NodeJS.ProcessEnv;
   readonly log: Log;
   readonly audit: Audit;
-  readonly onProgress: (what: string) => void;
+  readonly onProgress: (what: Progress) => void;
   readonly signal: AbortSignal;
   /** Rebuilds the image without the engine's cache. */
   readonly rebuild?: boolean;
@@ -132,7 +132,7 @@ export async function findRuntime({
 
 async function findOrBuild(
   engine: Engine,
-  { root, settings, onProgress, signal, rebuild = false }: PrepareEngineOptions,
+  { root, settings, log, onProgress, signal, rebuild = false }: PrepareEngineOptions,
 ): Promise<Result<{ readonly image: SandboxImage; readonly notes: readonly string[] }, Failure>> {
   onProgress("looking for the image");
   let recipe = await imageOptions(settings, root);
@@ -145,7 +145,13 @@ async function findOrBuild(
   }
   if (!recipe.ok) return recipe;
   const { notes, ...what } = recipe.value;
-  const image = await ensureImage(engine, { ...what, rebuild, onProgress, signal });
+  const image = await ensureImage(engine, {
+    ...what,
+    rebuild,
+    onProgress,
+    onOutput: (line) => log.info({ part: "image", line }, "the image's build"),
+    signal,
+  });
   return image.ok ? ok({ image: image.value, notes }) : image;
 }
 

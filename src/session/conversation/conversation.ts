@@ -1,4 +1,5 @@
 import { queryOf, type ServerNotification } from "../../codex/messages/index.ts";
+import type { Progress } from "../../log.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { findingsOf, Pictures } from "../document/index.ts";
 import {
@@ -181,7 +182,7 @@ export class Conversation<P extends ConversationParts = LiveParts> {
   }
 
   /** Says in the winbar what the start of the turn waits for. */
-  showProgress(detail: string): void {
+  showProgress(detail: Progress): void {
     this.#take({ type: "progress", detail });
   }
 
@@ -249,14 +250,14 @@ export class Conversation<P extends ConversationParts = LiveParts> {
     use: (thread: LoadedThread) => Promise<Result<T, Failure>>,
   ): Promise<Result<T, Failure>> {
     const { signal } = this.#closing;
-    const onProgress = (detail: string) => this.showWork(detail);
+    const onProgress = (detail: Progress) => this.showWork(detail);
     const done = await this.thread.use(use, { signal, onProgress, sending: 0, mayReplace: false });
     this.showWork(undefined);
     return done;
   }
 
   /** Shows in the winbar what is done while no turn runs; undefined when that is over. */
-  showWork(detail: string | undefined): void {
+  showWork(detail: Progress | undefined): void {
     this.#take({ type: "work", detail });
   }
 

@@ -1,5 +1,5 @@
 import type { Audit } from "../../audit/index.ts";
-import type { Log } from "../../log.ts";
+import type { Log, Progress } from "../../log.ts";
 import type { Result } from "../../result.ts";
 import type { CommitsOptions } from "../../workspace/git/index.ts";
 import type { Account } from "../auth/index.ts";
@@ -81,7 +81,7 @@ export type ProjectPort = {
   readonly turnHooks: TurnHooks;
   /** Starts a backend that a turn will need, if none runs. Failures are left to the turn. */
   readonly prepareBackend: (
-    onProgress: (what: string) => void,
+    onProgress: (what: Progress) => void,
   ) => Promise<Pick<Backend, "client"> | undefined>;
   /** Before a turn: ends a backend in whose sandbox a path is writable that git trusts by now. */
   readonly renewBackend: () => Promise<Result<void, Failure>>;

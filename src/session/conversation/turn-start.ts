@@ -1,3 +1,4 @@
+import type { Progress } from "../../log.ts";
 import { err, type Result } from "../../result.ts";
 import { type Failure, STOPPED } from "../failure.ts";
 import { GVISOR } from "../gvisor.ts";
@@ -15,7 +16,7 @@ export type TurnParts = {
   readonly goal: Goal;
   readonly hooks: TurnHookRunner;
   readonly budget: TurnBudget;
-  readonly showProgress: (detail: string) => void;
+  readonly showProgress: (detail: Progress) => void;
 };
 
 /** How a turn is started. */

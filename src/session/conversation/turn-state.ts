@@ -1,5 +1,6 @@
 import { type ChatEvent, type SendMode, turnFailureOf } from "../../chat/index.ts";
 import type { TurnError } from "../../codex/messages/index.ts";
+import type { Progress } from "../../log.ts";
 import type { RunState } from "../document/index.ts";
 import type { Failure } from "../failure.ts";
 import type { Query } from "../query.ts";
@@ -33,10 +34,10 @@ export type TurnStart = {
 /** Where a conversation's turn stands. */
 export type TurnPhase =
   /** No turn. `winbar` shows how the last one ended; `work` is done meanwhile, and shown instead. */
-  | { readonly at: "idle"; readonly winbar: RunState; readonly work?: string | undefined }
-  | { readonly at: "starting"; readonly start: TurnStart; readonly detail?: string }
+  | { readonly at: "idle"; readonly winbar: RunState; readonly work?: Progress | undefined }
+  | { readonly at: "starting"; readonly start: TurnStart; readonly detail?: Progress }
   /** The user has stopped the start, and Codex may have begun the turn already. */
-  | { readonly at: "stopping_start"; readonly start: TurnStart; readonly detail?: string }
+  | { readonly at: "stopping_start"; readonly start: TurnStart; readonly detail?: Progress }
   | { readonly at: "running"; readonly turnId: string }
   | { readonly at: "stopping"; readonly turnId: string }
   /** Codex is done, and the hooks are not. `next` begins the next turn, and `again` before it. */
@@ -90,9 +91,9 @@ export type TurnInput =
   | { readonly type: "judged"; readonly end: TurnEnd; readonly again: readonly Query[] }
   | { readonly type: "hooks_ended"; readonly number: number }
   | { readonly type: "questions"; readonly pending: number }
-  | { readonly type: "progress"; readonly detail: string }
+  | { readonly type: "progress"; readonly detail: Progress }
   /** What is done without a turn; undefined when that is over. */
-  | { readonly type: "work"; readonly detail: string | undefined }
+  | { readonly type: "work"; readonly detail: Progress | undefined }
   /** A query of an earlier run has no answer, or not all of it. */
   | { readonly type: "unanswered"; readonly detail: string };
 

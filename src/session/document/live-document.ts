@@ -13,7 +13,7 @@ import {
 import { askedChanges, whyNotAsked } from "../../chat/items/index.ts";
 import { reduce, type StatusFacts } from "../../chat/reducer/index.ts";
 import type { FileUpdateChange } from "../../codex/messages/index.ts";
-import type { Log } from "../../log.ts";
+import type { Log, Progress } from "../../log.ts";
 import type { Editor, WinbarState } from "../../nvim/index.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { Failure } from "../failure.ts";
@@ -50,11 +50,12 @@ type Resolved = Extract<LocalEvent, { type: "approval_resolved" }>;
 type Phase = WinbarState["phase"];
 
 /** The state of a conversation in the winbar. */
-export type RunState = { readonly phase: Phase; readonly detail?: string | undefined };
+export type RunState = { readonly phase: Phase; readonly detail?: Progress | undefined };
 /** Everything that the winbar shows, but the tokens. */
 type Shown = {
   phase: Phase;
   detail?: string;
+  shorter?: readonly string[];
   model?: string;
   mode?: string;
   sandbox?: string;
@@ -190,11 +191,13 @@ export class LiveDocument {
 
   /** Shows what the conversation does. */
   setState(state: RunState): void {
-    const { detail: _old, ...kept } = this.#shown;
+    const { detail: _old, shorter: _too, ...kept } = this.#shown;
+    const { phase, detail } = state;
     this.#shown = {
       ...kept,
-      phase: state.phase,
-      ...(state.detail === undefined ? {} : { detail: state.detail }),
+      phase,
+      ...(typeof detail === "object" ? { detail: detail.text, shorter: detail.shorter } : {}),
+      ...(typeof detail === "string" ? { detail } : {}),
     };
     this.#show();
   }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { ApprovalPolicy } from "../../codex/index.ts";
-import type { Log } from "../../log.ts";
+import type { Log, Progress } from "../../log.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { Backend } from "../backend/index.ts";
 import { type Failure, STOPPED } from "../failure.ts";
@@ -37,14 +37,14 @@ export type ThreadOptions = {
   };
   readonly backend: (
     signal: AbortSignal,
-    onProgress: (what: string) => void,
+    onProgress: (what: Progress) => void,
   ) => Promise<Result<Backend, Failure>>;
 };
 
 /** How a thread is loaded for a use of it. */
 export type UseOptions = OpenHow & {
   readonly signal: AbortSignal;
-  readonly onProgress: (what: string) => void;
+  readonly onProgress: (what: Progress) => void;
 };
 
 /** How much of an old conversation a new thread is given; Codex takes 1,048,576 characters a turn. */
@@ -167,7 +167,7 @@ export class ThreadHandle {
    */
   async load(
     signal: AbortSignal,
-    onProgress: (what: string) => void,
+    onProgress: (what: Progress) => void,
     how: OpenHow = { sending: 0, mayReplace: true },
   ): Promise<Result<LoadedThread, Failure>> {
     const { settings, root, sandbox } = this.#options;

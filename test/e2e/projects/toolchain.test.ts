@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { exec, message, reply } from "../../../src/offline/reply.ts";
@@ -50,6 +50,7 @@ it(
     );
     expect(await chat.ask("Use the tool.")).toEqual({ status: "completed" });
     expect(model.requests.at(-1)?.allOutputs()[0]).toContain("my tool\nprofile: read\n");
+    expect(await readFile(join(place.state, "host.log"), "utf8")).toMatch(/"line":"Step 1\/\d+ : /);
 
     await chat.command("sandbox stop");
     await expect.poll(() => place.containers()).toEqual([]);

@@ -72,6 +72,40 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
     ).toMatch(/#building[^·%]*…%/);
   });
 
+  it("shows progress in the longest form that leaves the name some room", async () => {
+    await using chat = await openChat({ program });
+    await chat.host.editor.call.buf_set_meta(chat.buf, { name: "Why the parser fails on Mondays" });
+    await chat.setState({
+      phase: "starting",
+      detail: "Building the sandbox's image, once: step 4 of 18, about a minute",
+      shorter: [
+        "Building the image: step 4 of 18, about a minute",
+        "Building the image: step 4 of 18",
+        "step 4 of 18",
+        "4/18",
+      ],
+    });
+    const bars = await chat.nvim.lua<string[]>(
+      `local buf, widths = ...
+       local chat = require("codex-chat.registry").get(buf)
+       return vim.tbl_map(function(width)
+         chat.began = vim.uv.now()
+         local text = require("codex-chat.ui.winbar_text").text(chat, width)
+         return vim.api.nvim_eval_statusline(text, { maxwidth = width }).str
+       end, widths)`,
+      chat.buf,
+      [30, 40, 60, 80, 100, 140],
+    );
+    expect(bars.map((bar) => bar.replace(/ {2,}/, "  ").trimEnd())).toEqual([
+      "  4/18 · starting 0s",
+      " Why the parser f…  4/18 · starting 0s",
+      " Why the parser fails on Mond…  step 4 of 18 · starting 0s",
+      " Why the pars…  Building the image: step 4 of 18, about a minute · starting 0s",
+      " Why the parser f…  Building the sandbox's image, once: step 4 of 18, about a minute · starting 0s",
+      " Why the parser fails on Mondays  Building the sandbox's image, once: step 4 of 18, about a minute · starting 0s",
+    ]);
+  });
+
   it("shows text with % and control characters literally", async () => {
     await using chat = await openChat({ program, screen: { columns: 200, rows: 20 } });
     await chat.setState({ phase: "idle", model: "100%{1+1}%#Error#\n" });
