@@ -7,12 +7,20 @@ import { childEnv } from "../../programs.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { type MachineLock, takeLock } from "../../sandbox/locks/index.ts";
 import { type Failure, failureOf } from "../failure.ts";
+import { COUNTING, followDownload } from "./download-progress.ts";
 
 /** What `npm ci` fetches in a release: `@openai/codex` 0.171.0 for Linux (172 MB) and npm. */
-export const DOWNLOAD = "Codex's programs for the sandbox (175 MB)";
+const SIZE = "175 MB";
+export const DOWNLOAD = `Codex's programs for the sandbox (${SIZE})`;
 
 /** The npm of a release, which a checkout does not have (`scripts/release/tree.ts`). */
 const NPM = "dist/npm/bin/npm-cli.js";
+
+const CHANGED =
+  "its hash is not the one in package-lock.json. A mirror or a proxy may have changed it.";
+
+/** npm's codes for a connection that ended before the answer did. */
+const BROKEN_OFF = new Set(["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "EPIPE"]);
 
 /** Asks the registry for nothing but the packages. */
 const QUIET = ["--no-audit", "--no-fund", "--no-update-notifier"];
@@ -43,11 +51,15 @@ export async function fetchPackages(options: {
   readonly isThere: () => Promise<boolean>;
 }): Promise<Result<void, Failure>> {
   const { dir, stateDir, signal, onProgress } = options;
-  onProgress(`downloading ${DOWNLOAD}, once per version`);
+  onProgress({ text: `Downloading Codex, once: ${SIZE}`, shorter: ["Downloading Codex"] });
   let lock: MachineLock;
   try {
     const place = { dir: join(stateDir, "locks"), name: `packages ${dir}` };
-    const onWait = (holder: string) => onProgress(`waiting to download ${DOWNLOAD}: ${holder}`);
+    const onWait = (holder: string) =>
+      onProgress({
+        text: `Waiting for another Neovim to download Codex: ${holder}`,
+        shorter: ["Waiting for another Neovim"],
+      });
     lock = await takeLock(place, { signal, onWait });
   } catch (thrown) {
     signal.throwIfAborted();
@@ -56,13 +68,13 @@ export async function fetchPackages(options: {
   using _lock = lock;
   if (await options.isThere()) return ok(undefined);
   // SECURITY: the program and its directory are the plugin's, and no script of a package is run.
-  const npm = await execa(
+  const running = execa(
     process.execPath,
-    [NPM, "ci", "--ignore-scripts", "--loglevel=error", ...QUIET],
+    [...COUNTING, NPM, "ci", "--ignore-scripts", "--loglevel=error", ...QUIET],
     {
       cwd: dir,
       reject: false,
-      stdin: "ignore",
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
       all: true,
       maxBuffer: 64 * 1024,
       cancelSignal: signal,
@@ -70,6 +82,8 @@ export async function fetchPackages(options: {
       env: childEnv(),
     },
   );
+  followDownload(running.stdio[3], onProgress);
+  const npm = await running;
   signal.throwIfAborted();
   if (!npm.failed) return ok(undefined);
   return err({
@@ -79,13 +93,14 @@ export async function fetchPackages(options: {
   });
 }
 
-/** npm's own reason: its first two lines of errors, without their prefix. */
+/** The reason in plain words where npm's code says it; else npm's own first two lines of errors. */
 function reasonOf(output: string): string {
-  const lines = [...output.matchAll(/^npm (?:error|ERR!) (?!code |A complete log)(.*\S.*)$/gm)];
-  return lines.length === 0
-    ? "npm gave no reason."
-    : lines
-        .slice(0, 2)
-        .map(([, line]) => line?.trim())
-        .join(" ");
+  const lines = [...output.matchAll(/^npm (?:error|ERR!) (.*\S.*)$/gm)].map(
+    ([, line = ""]) => line,
+  );
+  const code = lines.find((line) => line.startsWith("code "))?.slice("code ".length);
+  if (code === "EINTEGRITY") return CHANGED;
+  if (BROKEN_OFF.has(code ?? "")) return "the connection broke off.";
+  const own = lines.filter((line) => !/^(?:code |A complete log)/.test(line));
+  return own.length === 0 ? "npm gave no reason." : own.slice(0, 2).join(" ");
 }
