@@ -65,6 +65,17 @@ describe("git on the host", () => {
       expect(answer).toMatchObject({ ok: false, error: { kind: "git_too_slow" } });
   });
 
+  it("runs in a process group of its own, so that a signal to the host's does not end it", async () => {
+    vi.stubEnv("PATH", await failingGit(base, "exec cut -d' ' -f5 /proc/self/stat"));
+    const { stdout: own } = await execa("ps", ["-o", "pgid=", "-p", String(process.pid)]);
+    for (const run of await runsInDirectory()) {
+      if (!run.ok) throw new Error(run.error.message);
+      const group = run.value.toString().trim();
+      expect(group).toMatch(/^\d+$/);
+      expect(group).not.toBe(own.trim());
+    }
+  });
+
   it("counts as missing only if there is none, not if the one found must not be run", async () => {
     await mkdir(join(base, "empty"));
     vi.stubEnv("PATH", join(base, "empty"));

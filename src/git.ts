@@ -264,6 +264,8 @@ async function start(run: Start): Promise<Result<Buffer, GitError>> {
     cwd,
     env: { ...env, ...VARIABLES, PATH: searchPath(source) },
     extendEnv: false,
+    // Neovim's SIGTERM to the host's process group does not end it; see machine-lock.ts.
+    detached: true,
     ...stdinOf(run.input),
     encoding: "buffer",
     stripFinalNewline: false,

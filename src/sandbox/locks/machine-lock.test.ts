@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { chmodSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { readFile, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { execa } from "execa";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { fileIn, heldByAnother, place } from "../../../test/support/locks.ts";
 import { takeLock, tryLock } from "./machine-lock.ts";
@@ -45,6 +46,20 @@ describe("a lock", () => {
     using _held = await takeLock(lock);
     using other = await tryLock({ ...lock, name: "two" });
     expect(other).toBeDefined();
+  });
+
+  it("is waited for in a process group of its own, so that a signal to the host's does not end that", async () => {
+    const lock = place();
+    await heldByAnother(lock);
+    const stop = new AbortController();
+    const waiting = takeLock(lock, { signal: stop.signal });
+    waiting.catch(() => {});
+    const found = () => execa("pgrep", ["-x", "flock", "--parent", String(process.pid)]);
+    await expect.poll(found).toMatchObject({ stdout: expect.stringMatching(/^\d+$/) });
+    const groupOf = async (pid: string) =>
+      (await execa("ps", ["-o", "pgid=", "-p", pid])).stdout.trim();
+    expect(await groupOf((await found()).stdout)).not.toBe(await groupOf(String(process.pid)));
+    stop.abort();
   });
 
   it("rejects a waiter with the reason of its signal, and leaves nothing waiting", async () => {

@@ -140,6 +140,9 @@ async function flock(
     // If this process's own working directory were removed, the program would look missing.
     cwd: "/",
     env: { ...childEnv(), LC_ALL: "C" },
+    // Neovim (0.12) sends SIGTERM to the host's process group when it ends, and the host needs locks
+    // to put away what it has started.
+    detached: true,
     stdio: ["ignore", "ignore", "pipe", file],
   });
   const stop = () => void child.kill("SIGKILL");
