@@ -6,7 +6,7 @@ import { Conversation, Place, ScriptedModel, SLOW, WAIT } from "../support.ts";
 
 describe("a Neovim that is killed in the middle of a turn", SLOW, () => {
   it("leaves a complete file and nothing running, and the next one continues the thread", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     let path: string;
     let thread: string | undefined;
@@ -65,7 +65,7 @@ describe("a Neovim that is killed in the middle of a turn", SLOW, () => {
   });
 
   it("leaves no code block open, whether the host or Neovim is killed", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     const code = message("Like this:\n\n```js\nconst a = 1;\nconst", { pieces: 9 });
     model.answer(() => reply(code, silence()));
@@ -120,7 +120,7 @@ describe("a Neovim that is killed in the middle of a turn", SLOW, () => {
   });
 
   it("leaves nothing that the next start does not remove, even if the host is also killed", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });
     model.answerInTurn(reply(message("Streaming."), silence()));
@@ -141,7 +141,7 @@ describe("a Neovim that is killed in the middle of a turn", SLOW, () => {
 
 describe("a thread that Codex no longer knows", SLOW, () => {
   it("is replaced by one that is given the conversation", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     let thread: string | undefined;
     {

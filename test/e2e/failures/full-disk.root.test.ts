@@ -8,7 +8,7 @@ import { Conversation, Place, ScriptedModel, SLOW } from "../support.ts";
 
 describe("a full disk", SLOW, () => {
   itAsRoot("is reported, and the conversation continues in the buffer", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     const dir = join(place.base, "full");
     await mkdir(dir);

@@ -19,7 +19,7 @@ async function midTurn(place: Place, model: ScriptedModel): Promise<Conversation
 
 describe("in the middle of a turn", SLOW, () => {
   it("renaming the project ends the turn with a fitting message, and the next one works when it is back", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await midTurn(place, model);
     const renamed = `${place.project}-new`;
@@ -57,7 +57,7 @@ describe("in the middle of a turn", SLOW, () => {
   });
 
   it("removing the state directory makes the host create it again and save the text there", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await midTurn(place, model);
     const path = await chat.nvim.lua<string>("return vim.api.nvim_buf_get_name(0)");
@@ -105,7 +105,7 @@ describe("a project whose .git is a link", SLOW, () => {
 
 describe("a host whose plugin was updated under it", SLOW, () => {
   it("says so when it needs a part that is gone, and keeps the query", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     const plugin = join(place.base, "plugin");
     await cp(join(repository, "container"), join(plugin, "container"), { recursive: true });

@@ -6,7 +6,7 @@ import { SLOW, share } from "../support.ts";
 
 // gVisor's own processes are root's.
 describe("a turn in which gVisor is killed", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
   beforeEach(() => shared().chat.startAnew());
 
   itAsRoot("keeps the received text, and the next turn remembers it", () =>

@@ -29,7 +29,7 @@ const parts: readonly [string, (shared: Shared) => Promise<unknown>, RegExp][] =
 ];
 
 describe("a turn in which a part is killed", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
   beforeEach(() => shared().chat.startAnew());
 
   it.each(parts)(

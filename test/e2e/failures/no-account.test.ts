@@ -45,7 +45,10 @@ async function ofTheUser(...env: readonly string[]) {
   onTestFinished(async () => void (await execa("rm", ["-rf", directory])));
   chmodSync(directory, 0o755);
   const host = await openedSocket(shared.host, join(directory, "docker.sock"));
-  const place = await Place.make({ engine: { ...shared, host, close: () => shared.close() } });
+  const place = await Place.make({
+    git: false,
+    engine: { ...shared, host, close: () => shared.close() },
+  });
   onTestFinished(() => place[Symbol.asyncDispose]());
   if (isRoot) await execa("chown", ["-R", `${UID}:${UID}`, place.base]);
   const [tested] = neovims;

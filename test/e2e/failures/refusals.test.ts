@@ -63,7 +63,7 @@ const refusals: readonly Refusal[] = [
 
 describe("a setup that cannot work", SLOW, () => {
   it.each(refusals)("is refused with the reason: $title", async ({ options, kind, said }) => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ ...options(place), place, model });
 
@@ -78,7 +78,7 @@ describe("a setup that cannot work", SLOW, () => {
   });
 
   it("works in the directory that the refusal of the home directory makes the user name", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model, cwd: place.home });
     const { failure } = await chat.ask("Hello?");
@@ -117,7 +117,7 @@ describe("a setup that cannot work", SLOW, () => {
   });
 
   it("reports where the conversation cannot be saved, and keeps the typed text", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await writeFile(join(place.base, "file"), "");
     await using chat = await Conversation.open({

@@ -9,7 +9,10 @@ import { Gate, SLOW, share, until } from "../support.ts";
 const STOPPED_MS = 3_500;
 
 describe("a turn in which a part is paused, as by suspending the machine", SLOW, () => {
-  const shared = share({ config: { limits: { silence_ms: 500, response_idle_ms: 1_500 } } });
+  const shared = share({
+    git: false,
+    config: { limits: { silence_ms: 500, response_idle_ms: 1_500 } },
+  });
   beforeEach(() => shared().chat.startAnew());
 
   it("continues if it was the host, and its container is not removed meanwhile", async () => {

@@ -8,7 +8,7 @@ import { Conversation, Gate, Place, ScriptedModel, SLOW, until, WAIT } from "../
 
 describe("two Neovims on one project", SLOW, () => {
   it("have separate conversations at the same time in one container, which the last one ends", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using first = await Conversation.open({ place, model });
     model.answerInTurn(reply(message("Hello, first.")));
@@ -46,7 +46,7 @@ describe("two Neovims on one project", SLOW, () => {
   });
 
   it("go on in a conversation that the other one has closed, with all that was said", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using first = await Conversation.open({ place, model });
     expect(await first.ask("My name is Ada.")).toEqual({ status: "completed" });
@@ -64,7 +64,7 @@ describe("two Neovims on one project", SLOW, () => {
   });
 
   it("report who keeps them waiting for the sandbox, and stop waiting when the user does", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });
     const engine = await findEngine({ env: {}, host: place.engine.host });

@@ -9,7 +9,7 @@ const write = (name: string, says: string) =>
   `printf '#!/bin/sh\\necho ${says}\\n' > ${name} && chmod +x ${name}`;
 
 describe("a program that was written in the sandbox", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
 
   /** What the program prints when the user runs it, or why it does not run. */
   function run(name: string): string {

@@ -4,7 +4,7 @@ import { Conversation, Place, ScriptedModel, SLOW } from "../support.ts";
 
 describe("a weaker runtime that the configuration names", SLOW, () => {
   it("is named in every turn", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({
       place,

@@ -14,7 +14,7 @@ const ASK = `
   end`;
 
 describe("a chat around a real turn", SLOW, () => {
-  const shared = share();
+  const shared = share({ git: false });
   beforeEach(() => shared().chat.startAnew());
 
   it("calls the callback of ask() with the answer of the turn that took the query", async () => {

@@ -13,7 +13,7 @@ async function winbar(chat: Conversation): Promise<string> {
 
 describe("the sandbox of a chat", SLOW, () => {
   it("starts when typing begins, and the query finds it running", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });
     // Reading, moving about and insert mode alone start nothing.
@@ -45,7 +45,7 @@ describe("the sandbox of a chat", SLOW, () => {
   });
 
   it("is joined by a query that is sent while it starts", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({ place, model });
     model.answerInTurn(reply(message("Hello.")));
@@ -56,7 +56,7 @@ describe("the sandbox of a chat", SLOW, () => {
   });
 
   it("does not report what keeps it from starting until something is sent", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({
       place,
@@ -78,7 +78,7 @@ describe("the sandbox of a chat", SLOW, () => {
   });
 
   it("ends by idling if nothing is sent", async () => {
-    await using place = await Place.make();
+    await using place = await Place.make({ git: false });
     await using model = await ScriptedModel.start();
     await using chat = await Conversation.open({
       place,
