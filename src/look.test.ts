@@ -47,7 +47,7 @@ describe("the command for a look that fails", () => {
     const closed = join(dir, "closed");
     await mkdir(closed);
     expect(await failure(entriesOf(closed))).toEqual({
-      message: `${closed} cannot be looked at (EACCES)`,
+      message: `${closed} cannot be accessed (EACCES)`,
       fix: `chmod u+rwx ${closed}`,
     });
     const own = process.geteuid?.() ?? 0;
@@ -55,7 +55,7 @@ describe("the command for a look that fails", () => {
     onTestFinished(() => spy.mockRestore());
     const whose = own === 0 ? "root" : `the user with the number ${own}`;
     expect(await failure(entriesOf(closed))).toEqual({
-      message: `${closed} cannot be looked at (EACCES): ${closed} belongs to ${whose}`,
+      message: `${closed} cannot be accessed (EACCES): ${closed} belongs to ${whose}`,
       fix: `sudo ls -ld ${closed}`,
     });
   });

@@ -21,7 +21,7 @@ export class LookError extends Error {
 
   constructor(path: string, fix: string, cause: unknown, message?: string) {
     const code = codeOf(cause);
-    super(message ?? `${path} cannot be looked at (${code})`, { cause });
+    super(message ?? `${path} cannot be accessed (${code})`, { cause });
     this.name = "LookError";
     this.path = path;
     this.code = code;
@@ -151,7 +151,7 @@ async function failedLook(path: string, cause: unknown): Promise<LookError> {
   // on purpose, and if root opened it, the agent could read it as well.
   if (owner === ownUid()) return new LookError(path, `chmod u+rwx ${quoteForShell(closed)}`, cause);
   const whose = owner === undefined ? "is not known to be yours" : `belongs to ${ownerName(owner)}`;
-  const message = `${path} cannot be looked at (${code}): ${closed} ${whose}`;
+  const message = `${path} cannot be accessed (${code}): ${closed} ${whose}`;
   return new LookError(path, `sudo ls -ld ${quoteForShell(closed)}`, cause, message);
 }
 

@@ -118,7 +118,7 @@ it("names a directory on the PATH that could not be read if a program is not fou
   const env = { PATH: [join(base, "absent"), loop, system].join(":") };
   expect(findProgram("no-such-program", env)).toEqual(
     err(
-      `there is no such program on the PATH, as far as can be seen: ${loop} cannot be looked at (ELOOP)`,
+      `there is no such program on the PATH, as far as can be seen: ${loop} cannot be accessed (ELOOP)`,
     ),
   );
   expect(findProgram("sh", env).ok).toBe(true);

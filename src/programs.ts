@@ -140,7 +140,7 @@ export function findProgram(
   for (const path of candidates) {
     const look = lookFor(path);
     if (look !== "program") {
-      if (look !== "none") unseen ??= `${dirname(path)} cannot be looked at (${look.code})`;
+      if (look !== "none") unseen ??= `${dirname(path)} cannot be accessed (${look.code})`;
       continue;
     }
     const real = follow(path);
@@ -197,12 +197,12 @@ function follow(path: string, seen: Seen = new Map()): Result<string, Unusable> 
         at = place;
         continue;
       }
-      if (++links > MAX_LINKS) return unseen("it cannot be looked at (ELOOP)");
+      if (++links > MAX_LINKS) return unseen("it cannot be accessed (ELOOP)");
       rest.unshift(...target.split(sep));
       if (isAbsolute(target)) at = sep;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? "";
-      return unseen(`it cannot be looked at (${code})`, ["ENOENT", "ENOTDIR"].includes(code));
+      return unseen(`it cannot be accessed (${code})`, ["ENOENT", "ENOTDIR"].includes(code));
     }
   }
   return ok(at);

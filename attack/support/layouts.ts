@@ -191,7 +191,7 @@ async function opensAgain(place: HostPlace): ReturnType<typeof fortress> {
   try {
     return await fortress(place);
   } catch (refused) {
-    if (!(refused as Error).message.includes("cannot be looked at")) throw refused;
+    if (!(refused as Error).message.includes("cannot be accessed")) throw refused;
     await openDirectories(place.project);
     return fortress(place);
   }

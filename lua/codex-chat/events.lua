@@ -72,7 +72,10 @@ function M.on(name, fn)
   local bare = name:gsub("^CodexChat", "")
   if bare ~= "*" and not vim.list_contains(M.names, bare) then
     error(
-      ("codex-chat: there is no event `%s`; there are %s"):format(name, table.concat(M.names, ", ")),
+      ("codex-chat: there is no event `%s`; use one of %s"):format(
+        name,
+        table.concat(M.names, ", ")
+      ),
       3
     )
   end

@@ -89,7 +89,12 @@ export function noteOmitted(draft: Draft, what: Parameters<typeof addOmitted>[1]
   patchState(draft, { spent: { ...draft.state.spent, noteBlock: omittedBlock } });
   const noteBlock = append(
     draft,
-    [notice("Note", "this turn is longer than can be shown: some of what follows is left out.")],
+    [
+      notice(
+        "Note",
+        "this turn is too long to be shown in full: some of what follows is left out.",
+      ),
+    ],
     "note",
   );
   patchState(draft, { spent: { ...draft.state.spent, noteBlock } });

@@ -80,7 +80,7 @@ export function omittedText({ steps, notes, questions, chars }: Omitted): string
   if (parts.length === 0) return undefined;
   const last = parts.pop() ?? "";
   const all = parts.length === 0 ? last : `${parts.join(", ")} and ${last}`;
-  return `${all} left out: this turn is longer than can be shown.`;
+  return `${all} left out: this turn is too long to be shown in full.`;
 }
 
 /**

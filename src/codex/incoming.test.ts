@@ -184,7 +184,7 @@ describe("a message larger than any that Codex sends", () => {
     fromCodex.write(`{"id":0,"result":{"data":${value}}}\n`);
     expect(await request).toMatchObject({
       ok: false,
-      error: { kind: "refused", message: expect.stringContaining("larger than any") },
+      error: { kind: "refused", message: expect.stringContaining("larger than is allowed") },
     });
   });
 

@@ -32,7 +32,7 @@ export function parseMessage(line: string): Message | undefined {
   return {
     ...(id === undefined ? {} : { id }),
     ...(method === undefined ? {} : { method }),
-    error: { code: 0, message: "the message is larger than any should be" },
+    error: { code: 0, message: "the message is larger than is allowed" },
   };
 }
 

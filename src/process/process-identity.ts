@@ -37,7 +37,7 @@ export async function liveness(owner: Owner, ownScopeNow?: string): Promise<Live
 
 /**
  * Whether the process `pid` that started at `startTime` (field 22 of its stat) is still running. A
- * process that cannot be looked at does not count as dead.
+ * process that cannot be accessed does not count as dead.
  */
 export async function isAlive(pid: number, startTime: string): Promise<boolean> {
   const stat = await readStat(pid);

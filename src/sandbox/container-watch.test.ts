@@ -39,7 +39,7 @@ describe("the reason why a protected file was replaced", () => {
       const end = await whyLost(root, "closed/.envrc");
       expect(end.reason).toBe("protection_unknown");
       const { message, fix } = describeEnd(end);
-      expect(message).toContain("cannot be looked at (EACCES)");
+      expect(message).toContain("cannot be accessed (EACCES)");
       await execa("sh", ["-c", /chmod u\+rwx \S+/.exec(fix)?.[0] ?? "false"]);
       expect((await whyLost(root, "closed/.envrc")).reason).toBe("protection_lost");
     },

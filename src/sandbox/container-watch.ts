@@ -28,7 +28,7 @@ export type SandboxEnd =
 
 /** Why a sandbox ended, for the user, and what to do about it. */
 export function describeEnd(end: SandboxEnd): { readonly message: string; readonly fix: string } {
-  const again = "Send again: that starts the sandbox again.";
+  const again = "Send again: that restarts the sandbox.";
   switch (end.reason) {
     case "exited":
       return { message: `The sandbox ended${exitText(end.exitCode)}.`, fix: again };

@@ -192,7 +192,7 @@ export function containerFailure(
     return {
       kind: "image_missing",
       message: `The engine no longer has the image ${context.image}.`,
-      fix: "Send again: that builds the image again.",
+      fix: "Send again: that rebuilds the image.",
       image: context.image,
       cause,
     };

@@ -125,10 +125,10 @@ async function takeOpeningLock(
   let hasWaited = false;
   const onWait = (holder: string) => {
     hasWaited = true;
-    onProgress(`waiting to start the sandbox: ${holder}`);
+    onProgress(`Waiting to start the sandbox: ${holder}`);
   };
   const lock = await takeLock(containerLock(engine, name, stateDir), { signal, onWait });
-  if (hasWaited) onProgress("starting the sandbox");
+  if (hasWaited) onProgress("Starting the sandbox");
   return lock;
 }
 

@@ -52,7 +52,7 @@ export const INTERRUPT_MS = 10_000;
 export const NOT_INTERRUPTED: Failure = {
   kind: "interrupt",
   message: `Codex did not stop within ${INTERRUPT_MS / 1000} s, so it was ended.`,
-  fix: "Send again: this starts everything again.",
+  fix: "Send again: that restarts everything.",
 };
 
 /** The failure of loading a part of the host that is loaded when it is first needed. */

@@ -105,7 +105,7 @@ export class ThreadChanges {
   /** Of an open conversation the editor changes the text; only Codex is told here. */
   async #rename(subject: Named, newName: string): Promise<Outcome> {
     const name = cleanName(newName);
-    if (name === "") return err("a name needs at least one character that can be seen.");
+    if (name === "") return err("a name needs at least one visible character.");
     if (subject.open === undefined) {
       const failure = await this.#alone(subject, () => writeName(subject, name));
       if (failure !== undefined) return err(failure);
@@ -129,7 +129,7 @@ export class ThreadChanges {
     const message =
       task === "archive"
         ? `“${subject.name}” is archived. \`:CodexChat threads archived\` lists it.`
-        : `“${subject.name}” is among the others again.`;
+        : `“${subject.name}” is back from the archive.`;
     return ok({ name: subject.name, message });
   }
 

@@ -226,7 +226,7 @@ export class StandIns {
       log: silentLog,
       turnHooks: [this.#hook(), this.#hook()],
       prepareBackend: async (onProgress) => {
-        onProgress("starting the sandbox");
+        onProgress("Starting the sandbox");
         await this.#later("the backend is prepared");
         return undefined;
       },

@@ -90,7 +90,7 @@ end
 ---@param field codex-chat.Field
 ---@return string
 local function prompt_of(field)
-  local optional = field.required and "" or " (may be left out)"
+  local optional = field.required and "" or " (optional)"
   return (field.description or field.label):gsub("%c", " ") .. optional
 end
 
@@ -160,7 +160,7 @@ end
 local function ask_choice(field, done)
   local options = default_first(field, M.options(field))
   if not field.required then
-    options[#options + 1] = { value = skip, label = "Leave it out" }
+    options[#options + 1] = { value = skip, label = "Skip" }
   end
   vim.ui.select(options, {
     prompt = prompt_of(field),
@@ -186,7 +186,7 @@ local function ask_choices(field, done, chosen)
     end
   end
   local items = vim.list_extend({}, field.options)
-  items[#items + 1] = { value = skip, label = "That is all" }
+  items[#items + 1] = { value = skip, label = "Done" }
   vim.ui.select(items, {
     prompt = prompt_of(field),
     kind = "codex-chat-question",
@@ -289,7 +289,7 @@ end
 function M.answer_with(approval, text, done, moved)
   local field = M.current(approval)
   if not field then
-    return "there is no question any more"
+    return "the question is no longer open"
   elseif field.secret then
     -- SECURITY: a command line has a history.
     return field.label .. " is secret: answer it with the key, or with `:CodexChat answer` alone"

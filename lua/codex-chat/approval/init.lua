@@ -147,7 +147,7 @@ local function ask_and_answer(chat, approval, decision)
   elseif decision ~= "decline" then
     answer(chat, approval, decision)
   else
-    vim.ui.input({ prompt = "Why not? (may be empty) " }, function(reason)
+    vim.ui.input({ prompt = "Why not? (optional) " }, function(reason)
       -- Escape cancels the decision.
       if reason and is_pending(chat, approval) then
         answer(chat, approval, decision, reason)
@@ -194,7 +194,7 @@ local function target_approval()
     end)
   end
   if not chat then
-    say.info("nothing waits for an answer.")
+    say.info("no question is waiting for an answer.")
     return
   end
   return chat, api.nvim_get_current_buf() == chat.buf and keys.at_cursor(chat) or chat.approvals[1]
@@ -297,7 +297,7 @@ function M.jump(chat, step)
   end
   table.sort(rows)
   if #rows == 0 then
-    say.info("nothing waits for an answer.")
+    say.info("no question is waiting for an answer.")
     return
   end
   local here = api.nvim_win_get_cursor(0)[1] - 1

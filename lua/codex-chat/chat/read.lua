@@ -103,12 +103,12 @@ local function text_of_others(chat, lines)
     local name = vim.fs.basename(chat.path)
     if not copy then
       say.error(
-        ("%s is not read again, because its text here cannot be kept: %s"):format(name, err)
+        ("%s was not read again, because the text here could not be kept: %s"):format(name, err)
       )
       return nil
     end
     local message =
-      "%s was changed by another program and is read again. The text that was here is kept: %s"
+      "%s was changed by another program and was read again. The text that was here is kept: %s"
     say.warn(message:format(name, truth.compare(copy)))
   end
   truth.know(chat, text --[[@as string]])

@@ -55,7 +55,7 @@ function M.reread(chat, hash)
     require("codex-chat.host").open(chat)
   end
   say.info(
-    ("%s was changed by another program and is read again."):format(vim.fs.basename(chat.path))
+    ("%s was changed by another program and was read again."):format(vim.fs.basename(chat.path))
   )
   return true
 end

@@ -65,7 +65,7 @@ function M.save(chat)
   end
   if require("codex-chat.project").is_locked(chat.path, require("codex-chat.host").pid()) then
     say.warn(
-      ("%s is open in another Neovim, which writes it; it was not written here."):format(chat.path)
+      ("%s was not written: it is open in another Neovim, which writes it."):format(chat.path)
     )
     return false
   end

@@ -5,9 +5,9 @@ local action = require("codex-chat.host.request")
 local say = require("codex-chat.message")
 
 local meaning = {
-  never = "works without asking; the sandbox contains it",
-  ["on-request"] = "asks when the model thinks that you should know",
-  untrusted = "asks before every command that may change something",
+  never = "runs everything without asking; the sandbox contains it",
+  ["on-request"] = "asks when the model wants your approval",
+  untrusted = "asks before every command that is not known to be harmless",
 }
 
 ---@param chat codex-chat.Chat

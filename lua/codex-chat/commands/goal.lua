@@ -8,7 +8,7 @@ local action = require("codex-chat.host.request")
 ---@param words string "clear", "pause", "resume", or the goal
 function M.set(chat, words)
   if words == "" then
-    vim.ui.input({ prompt = "What is to be reached: " }, function(goal)
+    vim.ui.input({ prompt = "What is the goal? " }, function(goal)
       if vim.trim(goal or "") ~= "" then
         M.set(chat, vim.trim(goal))
       end

@@ -20,7 +20,7 @@ local function run(args)
   local subcommand = subcommands.by_name[name]
   if not subcommand then
     say.error(
-      ("there is no `:CodexChat %s`; there are %s."):format(name, table.concat(names(), ", "))
+      ("there is no `:CodexChat %s`; use one of %s."):format(name, table.concat(names(), ", "))
     )
     return
   end

@@ -100,7 +100,7 @@ local details = {
     return { it.action, it.container, it.runtime, it.image, it.reason }
   end,
   left_out = function(it)
-    return { ("%s of %s: over the limit of a minute"):format(it.lines, it.of) }
+    return { ("%s of %s, beyond the limit per minute"):format(it.lines, it.of) }
   end,
   lost = function(it)
     return { ("%s lines could not be written"):format(it.lines) }

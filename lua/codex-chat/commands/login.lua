@@ -99,7 +99,7 @@ function M.stop(chat)
     if err then
       say.error(err)
     else
-      say.info(it.was ~= "" and ("logged out " .. it.was .. ".") or "nobody is logged in.")
+      say.info(it.was ~= "" and ("logged out " .. it.was .. ".") or "you are not logged in.")
     end
   end)
 end

@@ -23,7 +23,7 @@ local function set(chat, model, effort, default)
   if default then
     local ok, err = M.write_default(model, effort)
     if not ok then
-      say.error("the default was not kept: " .. err)
+      say.error("the default was not saved: " .. err)
     end
   end
   action.run(chat, "model/set", { model = model, effort = effort }, function(_, err)
@@ -112,8 +112,8 @@ function M.plan(chat, word)
       return
     end
     say.info(
-      now.on and "from the next turn on Codex plans, and changes nothing."
-        or "from the next turn on Codex works again."
+      now.on and "from the next turn on Codex plans and changes nothing."
+        or "from the next turn on Codex makes changes again."
     )
   end)
 end

@@ -69,11 +69,11 @@ function M.run(chat, rest)
       if err then
         say.error(err)
       else
-        say.info(("%s is not allowed any more."):format(entry))
+        say.info(("%s is no longer allowed."):format(entry))
       end
     end)
   elseif rest ~= "" then
-    say.error("there are `:CodexChat network` and `:CodexChat network forget {host}`.")
+    say.error("use `:CodexChat network` or `:CodexChat network forget {host}`.")
   else
     action.run(chat, "network/list", {}, function(allowed, err)
       if err then

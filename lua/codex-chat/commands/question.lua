@@ -24,7 +24,7 @@ function M.go()
     chat = first and first.chat
   end
   if not chat then
-    say.info("nothing waits for an answer.")
+    say.info("no question is waiting for an answer.")
     return
   end
   local window = require("codex-chat.ui.window")

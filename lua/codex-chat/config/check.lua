@@ -85,7 +85,7 @@ function check(value, rule, name, note)
       if type(value) == "string" or type(value) == "function" then
         return value
       end
-      return wrong("a text, or a function that gives one")
+      return wrong("a string, or a function that returns one")
     end
     if type(value) == rule then
       return value

@@ -161,7 +161,7 @@ local function missing(mention, root)
   if is_word(path, root) then
     return nil
   end
-  return ("there is no %s in the project (in backticks it is text)"):format(path)
+  return ("there is no %s in the project (put it in backticks to send it as text)"):format(path)
 end
 
 --- The text of a file of the project, or of lines of it.

@@ -65,7 +65,7 @@ local function on_disk(buf, root, limit)
     text = vim.iconv(text, encoding, "utf-8") or text
   end
   if text:find("%z") then
-    return nil, "it is not text as it lies on the disk; read the file itself"
+    return nil, "it is not plain text on disk; read the file itself"
   elseif format == "mac" then
     text = text:gsub("\r", "\n")
   elseif format == "dos" then
@@ -200,7 +200,7 @@ end
 ---@return string? err
 function M.lines(buf, root)
   if vim.bo[buf].modified and is_foreign(buf) then
-    return nil, "its text came from elsewhere; read the file itself"
+    return nil, "its text did not come from the project; read the file itself"
   elseif vim.bo[buf].modified then
     return api.nvim_buf_get_lines(buf, 0, -1, false)
   end

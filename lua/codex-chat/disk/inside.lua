@@ -60,7 +60,7 @@ function M.find(path, root)
     local relative = real:sub(#root + 2)
     -- A hidden file that is named itself is meant; a link to it may be the agent's.
     if M.is_hidden(relative) and path ~= root .. "/" .. relative then
-      problem, why = "hidden", ("%s leads to %s; name that itself"):format(path, relative)
+      problem, why = "hidden", ("%s leads to %s; name that one instead"):format(path, relative)
     else
       return { handle = handle, relative = relative, stat = stat }
     end

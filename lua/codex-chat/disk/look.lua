@@ -122,7 +122,7 @@ local function enter(path, make)
   if path:sub(1, 1) ~= "/" then
     return nil, ("%s is not an absolute path"):format(path), "EINVAL"
   elseif not has_nofollow() then
-    return nil, "links cannot be told from files here, because /proc is missing", "ENOSYS"
+    return nil, "/proc is missing, so links cannot be told from files", "ENOSYS"
   end
   local start = start_of(path)
   local fd, err, code = uv.fs_open(start, O.PATH + O.DIRECTORY, 0)

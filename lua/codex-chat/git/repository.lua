@@ -178,7 +178,7 @@ function M.judge_objects(objects, shown, top)
     local stat, err = uv.fs_stat(objects .. dir .. "/.")
     local handle = stat and uv.fs_scandir(objects .. dir .. "/.")
     if not stat or not handle then
-      return nil, ("%s%s cannot be looked at (%s)"):format(shown, dir, err or "scandir")
+      return nil, ("%s%s cannot be accessed (%s)"):format(shown, dir, err or "scandir")
     end
     local at = stat.ctime
     if at.sec > latest.sec or (at.sec == latest.sec and at.nsec > latest.nsec) then

@@ -34,20 +34,20 @@ local function led_astray(handle, path)
   if real then
     return nil
   elseif why ~= "project" then
-    return ("%s: the way to it cannot be looked at (%s)"):format(path, detail or why)
+    return ("%s: the way to it cannot be accessed (%s)"):format(path, detail or why)
   end
   local root, place =
     detail, --[[@as string]]
     uv.fs_readlink("/proc/self/fd/" .. handle)
   local relative = place and vim.startswith(place, root .. "/") and place:sub(#root + 2)
   if not relative then
-    return ("the link %s leads into the project %s and from there to %s; name that itself"):format(
+    return ("the link %s leads into the project %s and from there to %s; name that one instead"):format(
       path,
       root,
       place or "what is gone"
     )
   elseif inside.is_hidden(relative) and path ~= place then
-    return ("the link %s leads to %s; name that itself"):format(path, place)
+    return ("the link %s leads to %s; name that one instead"):format(path, place)
   end
 end
 

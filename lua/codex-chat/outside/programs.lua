@@ -63,7 +63,7 @@ local function reason(why, detail)
   if why == "project" then
     return ("it lies in the project %s or leads there, and Codex can write in it"):format(detail)
   end
-  return ("it cannot be looked at (%s)"):format(detail)
+  return ("it cannot be accessed (%s)"):format(detail)
 end
 
 --- The program of this name on the PATH, or at this path, if it is outside every project.

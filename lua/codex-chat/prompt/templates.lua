@@ -102,7 +102,7 @@ function M.fill(template, words)
   if type(template) == "function" then
     local ok, text = pcall(template, words)
     if not ok or type(text) ~= "string" then
-      return nil, ok and "the template's function gave no text" or tostring(text)
+      return nil, ok and "the template's function returned no text" or tostring(text)
     end
     return vim.trim(text)
   end

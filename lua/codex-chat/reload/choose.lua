@@ -57,7 +57,7 @@ end
 function M.ask(buf)
   local it = conflict.of(buf)
   if not it then
-    say.info("nothing waits for an answer.")
+    say.info("no question is waiting for an answer.")
     return
   end
   local merged = conflict.merged(buf)

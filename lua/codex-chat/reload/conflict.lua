@@ -118,7 +118,7 @@ end
 function M.answer(buf, answer)
   local conflict = pending[buf]
   if not conflict or not api.nvim_buf_is_loaded(buf) then
-    return nil, "there is nothing to choose any more."
+    return nil, "there is nothing left to choose."
   end
   local mine = api.nvim_buf_get_lines(buf, 0, -1, false)
   local wanted = mine
@@ -127,7 +127,7 @@ function M.answer(buf, answer)
   elseif answer == "merge" then
     local merged = M.merged(buf)
     if not merged then
-      return nil, "the text that both come from is not known."
+      return nil, "the text that both are based on is unknown."
     end
     wanted = merged.lines
   end

@@ -159,7 +159,7 @@ function M.read(buf, max_bytes)
   text = bomb and text:sub(4) or text
   local format = format_of(text, bo.fileformat)
   if not format then
-    return nil, "has another end of line"
+    return nil, "has other line endings"
   end
   local lines = split(text)
   if format == "dos" then

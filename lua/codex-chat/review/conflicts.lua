@@ -52,7 +52,7 @@ function M.show(undone)
     items[#items + 1] = { filename = conflict.path, lnum = 1, text = conflict.why, type = "W" }
     local buf = M.wanted(conflict, root)
     if buf then
-      items[#items + 1] = { bufnr = buf, lnum = 1, text = "the version that was to come back" }
+      items[#items + 1] = { bufnr = buf, lnum = 1, text = "the version that was to be restored" }
     end
   end
   vim.fn.setqflist({}, " ", { title = "Left as they were", items = items })

@@ -101,7 +101,7 @@ function M.open(chat, ask, inline)
     local found = files.of(chat, changes)
     if #found == 0 then
       M.close()
-      say.info("there is nothing to review: Codex changed no file that you have not accepted.")
+      say.info("there is nothing to review: Codex has made no change that you have not accepted.")
       return
     end
     start(chat, ask, { title = changes.title, left = changes.left, files = found }, inline)

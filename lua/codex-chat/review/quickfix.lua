@@ -137,7 +137,7 @@ function M.open(chat, ask)
       add(file, before, after, items)
     end, function()
       if #items == 0 then
-        say.info("there is nothing to review: Codex changed no file that you have not accepted.")
+        say.info("there is nothing to review: Codex has made no change that you have not accepted.")
         return
       end
       -- SECURITY: names and lines are the agent's; they become list entries only.

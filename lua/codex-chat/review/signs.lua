@@ -222,7 +222,7 @@ function M.walk(step)
   end
   local all = paths()
   if #all == 0 then
-    say.info("there is no change of Codex's that you have not accepted.")
+    say.info("Codex has made no change that you have not accepted.")
     return
   end
   local name = api.nvim_buf_get_name(0)

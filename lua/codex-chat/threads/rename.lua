@@ -49,7 +49,7 @@ end
 function M.rename(it, name)
   local clean = require("codex-chat.format").clean_name(name)
   if clean == "" then
-    say.error("a name needs at least one character that can be seen.")
+    say.error("a name needs at least one visible character.")
     return
   end
   local chat = file.chat_of(it.path)

@@ -34,7 +34,7 @@ end
 ---@param all boolean of all projects
 function M.run(text, all)
   if text == "" then
-    say.error("`:CodexChat search` needs a text.")
+    say.error("`:CodexChat search` needs a text to search for.")
     return
   end
   require("codex-chat.threads.client").search(text, all, function(answer)

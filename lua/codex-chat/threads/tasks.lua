@@ -17,13 +17,13 @@ local uv = vim.uv
 local function project_of(it)
   local own = projects.of_buf()
   if not it.root then
-    say.info("the project of this conversation is not known; it goes on in this one.")
+    say.info("the project of this conversation is unknown, so it continues in this one.")
     return own
   elseif it.root == own.root then
     return own
   elseif not uv.fs_stat(it.root) then
     say.info(
-      ("its project %s is gone. The text can be read; sending needs that directory again."):format(
+      ("its project %s is gone. You can read the text; sending needs that directory again."):format(
         short(it.root)
       )
     )

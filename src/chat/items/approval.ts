@@ -139,7 +139,7 @@ function isShownBy(
 
 /** Adds to the reason that Codex did not say what exactly it asks for. */
 function withoutDetails(reason: string | undefined): string {
-  const words = "Codex did not say what exactly.";
+  const words = "Codex did not say exactly what.";
   return reason === undefined ? words : `${reason}\n\n${words}`;
 }
 
@@ -202,7 +202,7 @@ function hints(field: Field): string[] {
     ...(type === "text" && bounds !== "" ? [`${bounds} characters`] : []),
     ...(type === "choices" ? [`any of these${of}`] : []),
     ...(secret ? ["kept out of this text"] : []),
-    ...(required ? [] : ["may be left out"]),
+    ...(required ? [] : ["optional"]),
   ];
 }
 
@@ -279,7 +279,7 @@ function answerText(decision: UserDecision, why: string): string {
       return "approved";
     case "accept_session":
     case "accept_project":
-      return "approved for this session";
+      return "approved for this chat";
     case "decline":
       return why === "" ? "declined" : `declined: ${why}`;
     case "cancel":

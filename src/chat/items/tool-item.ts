@@ -107,7 +107,7 @@ export function stepText(item: StepItem, phase: StepPhase, root: string): StepTe
     case "exitedReviewMode": {
       const lines = sanitizedLines(item.review);
       return lines.length === 0
-        ? line("**Review** · without a word")
+        ? line("**Review** · without text")
         : { summary: "**Review**", details: ["", ...lines] };
     }
     case "hookPrompt":

@@ -141,7 +141,7 @@ describe("reduce", () => {
       approval: { kind: "patch", id: "n0", itemId: "c9" },
     });
     const shown = edits.flatMap((edit) => (edit.op === "insert" ? edit.lines : []));
-    expect(shown).toContain("> Codex did not say what exactly.");
+    expect(shown).toContain("> Codex did not say exactly what.");
   });
 
   it("shows a retry beside the heading until the next word", () => {

@@ -145,7 +145,7 @@ function permissions(params: unknown): ServerRequest {
     threadId,
     result: { permissions: {}, scope: "turn" },
     asked: { kind: "permissions", about: why?.trim() ?? "" },
-    note: `Codex asked for more permissions${because}. None can be granted from here: the sandbox stays as your configuration has it.`,
+    note: `Codex asked for more permissions${because}. None can be granted here: only your configuration decides what the sandbox may do.`,
   };
 }
 

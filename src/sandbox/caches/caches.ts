@@ -157,7 +157,7 @@ function withinBounds(dirs: readonly string[]): readonly string[] {
 function leftNote(left: readonly string[]): string {
   const names = left.slice(0, MAX_NAMED).join(", ");
   const rest = left.length > MAX_NAMED ? ` and ${left.length - MAX_NAMED} more` : "";
-  return `sandbox.caches: there are more virtual environments than can be kept apart from the host's. The following are shared; after each turn you are told of changes in them that your machine would run: ${names}${rest}.`;
+  return `sandbox.caches: there are more virtual environments than can be kept apart from the host's. The following are shared; after each turn the conversation names changes in them that your machine would run: ${names}${rest}.`;
 }
 
 function environmentNote(dir: string): string {

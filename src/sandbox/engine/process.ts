@@ -130,7 +130,7 @@ function execFailed(program: string, cause: unknown): SandboxError {
     message: gone
       ? `${program} could not be started: the sandbox has stopped (${text}).`
       : `${program} could not be started in the sandbox: ${text}`,
-    fix: "Send again: that starts the sandbox again.",
+    fix: "Send again: that restarts the sandbox.",
     cause,
   };
 }

@@ -44,7 +44,7 @@ export async function lookForRuntime(
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR")
       return wrong(engine, name, `there is no ${path}`, "");
-    return unknown(`${path} cannot be looked at (${code})`);
+    return unknown(`${path} cannot be accessed (${code})`);
   }
 }
 

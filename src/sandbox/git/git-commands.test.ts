@@ -245,6 +245,6 @@ describe("the files that a command of git's configuration uses", () => {
     const { top, ask } = await project();
     await chmod(join(top, "tools"), 0o444);
     onTestFinished(() => chmod(join(top, "tools"), 0o755));
-    await expect(ask("tools/fmt")).rejects.toThrow(/cannot be looked at \(EACCES\)/);
+    await expect(ask("tools/fmt")).rejects.toThrow(/cannot be accessed \(EACCES\)/);
   });
 });

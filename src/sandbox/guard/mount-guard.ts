@@ -115,7 +115,7 @@ class Watching implements MountGuard {
 
   async #check(names: Iterable<string> = this.#known.keys()): Promise<void> {
     for (const name of names) {
-      // A file that cannot be looked at counts as replaced; the next start says why it cannot.
+      // A file that cannot be accessed counts as replaced; the next start says why it cannot.
       const identity = await fileIdentity(join(this.#root, name)).catch(() => undefined);
       if (identity !== this.#known.get(name)) this.#settle(name);
     }

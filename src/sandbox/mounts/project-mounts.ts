@@ -113,7 +113,7 @@ export type ProjectMountsOptions = {
 /**
  * Judges a project's directory and lists what is mounted of it.
  *
- * Errors: `project_refused`, also if a path that decides about protection cannot be looked at.
+ * Errors: `project_refused`, also if a path that decides about protection cannot be accessed.
  * Rejects with `signal.reason`.
  */
 export async function inspectProject(

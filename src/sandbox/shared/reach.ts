@@ -6,7 +6,7 @@ import { walkPath } from "../links.ts";
  * Whether the agent could have written the file at this path, or decides where the path leads:
  * whether any step on the way lies in one of these places, which the agent can write.
  *
- * SECURITY: true where a step cannot be looked at.
+ * SECURITY: true where a step cannot be accessed.
  */
 export function isInReach(path: string, places: readonly string[]): Promise<boolean> {
   return leadsThrough(path, places, () => true);
@@ -16,7 +16,7 @@ export function isInReach(path: string, places: readonly string[]): Promise<bool
  * Whether the way to a path leads through a link in one of these places, which the agent can point
  * anywhere.
  *
- * SECURITY: true where a step cannot be looked at.
+ * SECURITY: true where a step cannot be accessed.
  */
 export function isLinkInReach(path: string, places: readonly string[]): Promise<boolean> {
   return leadsThrough(path, places, (isLink) => isLink);

@@ -159,6 +159,6 @@ describe("prepareUserMounts", () => {
       { source: at("home/file"), target: "/opt/x" },
     );
     expect(mounts).toHaveLength(1);
-    expect(notes.join("\n")).toMatch(/at its own place.*\n.*has the target .* already/);
+    expect(notes.join("\n")).toMatch(/at its own place.*\n.*already has the target/);
   });
 });

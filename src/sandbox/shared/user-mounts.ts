@@ -88,7 +88,7 @@ async function judge(
     options.unmountable?.(target) ??
     (await targetProblem(target, source, options)) ??
     (others.some((other) => other.target === target)
-      ? `another mount has the target ${target} already`
+      ? `another mount already has the target ${target}`
       : undefined);
   if (reason !== undefined) return { reason };
   return { mount: { source: source.path, target, readOnly: !write }, kind: source.kind };

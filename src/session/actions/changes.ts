@@ -35,7 +35,7 @@ export const changeActions = {
 
 const NO_THREAD: Failure = {
   kind: "nothing",
-  message: "Codex has done nothing in this conversation that could be commented.",
+  message: "Codex has changed nothing in this conversation that could be commented on.",
 };
 
 type Undone = ActionResult<"changes/undo">;

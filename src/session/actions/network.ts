@@ -13,7 +13,7 @@ export const networkActions = {
       ? ok()
       : err({
           kind: "not_found",
-          message: `${entry} was not allowed in answer to a question; the configuration's own entries are taken back there (network.allow).`,
+          message: `${entry} was not allowed by an answer to a question. An entry of the configuration is removed there (network.allow).`,
         });
   },
 } satisfies Partial<ActionHandlers>;

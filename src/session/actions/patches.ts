@@ -56,11 +56,11 @@ const GONE: Failure = {
 };
 const BY_AGENT: Failure = {
   kind: "by_agent",
-  message: "A sub-agent's patch can be looked at, accepted or declined, but not changed.",
+  message: "A sub-agent's patch can be viewed, accepted or declined, but not changed.",
 };
 const UNSEEN: Failure = {
   kind: "unseen",
-  message: "It cannot be seen which files the sandbox may write, so nothing was applied.",
+  message: "It is not known which files the sandbox may write, so nothing was applied.",
 };
 
 /** Where the sandbox may write: what it may not, the host does not write for it. */

@@ -81,7 +81,7 @@ async function unprotect(
     });
   host.audit.record({ event: "sandbox", action: "unprotected", reason: name });
   return ok(
-    `${name} is no longer protected for having been so before. It is protected as it is now if your machine runs it by itself.`,
+    `${name} is no longer on the list of protected paths. It stays protected if your machine runs it, as it is now, by itself.`,
   );
 }
 

@@ -104,7 +104,7 @@ async function startParts(
   const filling = beginGit(prepared.value.git, sandbox);
   // It is awaited at the end; until then a rejection has no handler.
   filling.catch(() => {});
-  options.onProgress("starting the relay and Codex");
+  options.onProgress("Starting the relay and Codex");
   const egress = createEgress({
     upstream: {
       baseUrl: credential.value.endpoint.url,
@@ -292,7 +292,7 @@ function logStderr(process: SandboxProcess, name: string, log: Log): () => strin
 }
 
 function partFailure(kind: string, message: string): Failure {
-  return { kind, message, fix: "Send again: this starts everything again." };
+  return { kind, message, fix: "Send again: that restarts everything." };
 }
 
 function runOnce(run: () => Promise<void>): () => Promise<void> {

@@ -79,7 +79,7 @@ export async function prepareEngine(
   const { image } = made.value;
   const notes = [...left, ...made.value.notes];
 
-  onProgress("testing the sandbox");
+  onProgress("Testing the sandbox");
   const { uid, gid } = ownUser();
   const report = await selfTest(engine, {
     runtime,
@@ -118,7 +118,7 @@ export async function findRuntime({
 }: Pick<PrepareEngineOptions, "settings" | "env" | "signal" | "onProgress">): Promise<
   Result<{ readonly engine: Engine; readonly runtime: CheckedRuntime }, Failure>
 > {
-  onProgress("looking for the engine");
+  onProgress("Looking for the engine");
   const engine = await findEngine({
     env,
     signal,
@@ -134,7 +134,7 @@ async function findOrBuild(
   engine: Engine,
   { root, settings, log, onProgress, signal, rebuild = false }: PrepareEngineOptions,
 ): Promise<Result<{ readonly image: SandboxImage; readonly notes: readonly string[] }, Failure>> {
-  onProgress("looking for the image");
+  onProgress("Looking for the image");
   let recipe = await imageOptions(settings, root);
   if (!recipe.ok && recipe.error.kind === "codex_missing" && canFetchPackages(pluginDir)) {
     const isThere = async () => (await findCodexPackage(import.meta.url)).ok;

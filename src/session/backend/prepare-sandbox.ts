@@ -31,7 +31,7 @@ export async function prepareSandbox(
   if (!proven.ok) return proven;
   const { engine, runtime, image, report, uid, gid } = proven.value;
 
-  onProgress("starting the sandbox");
+  onProgress("Starting the sandbox");
   const { home, outOfReach, neverWritable } = projectPlaces(settings, env);
   const git = await prepareGit({ ...options, uid, gid });
   if (!git.ok) return git;

@@ -16,7 +16,7 @@ export function newsText(changes: readonly Change[], turns: readonly TurnRecord[
     const done = change.kind === "undo" ? "took back" : "brought back";
     return `The user ${done} what you changed in answer to ${queries.join(", ")}: ${named(change.paths)}.`;
   });
-  return [...lines, "Look at these files again before you rely on what they contain."].join("\n");
+  return [...lines, "Read these files again before you rely on their content."].join("\n");
 }
 
 /** The beginning of a turn's query, quoted, as a name for the turn. */

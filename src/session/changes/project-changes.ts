@@ -223,7 +223,7 @@ export class ProjectChanges implements TurnHook {
   async #begin(id: string, turn: HookedTurn, signal: AbortSignal): Promise<Begun> {
     const { threadId: thread, path: chat, queries = [], showProgress } = turn;
     const before = await this.#warm(signal, (files) =>
-      showProgress?.(`recording the project's files: ${files.toLocaleString("en-US")}`),
+      showProgress?.(`Recording the project's files: ${files.toLocaleString("en-US")}`),
     );
     if (!before.ok) return before;
     await this.log.begin({

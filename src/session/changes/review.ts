@@ -13,7 +13,7 @@ type NewLeft = ActionResult<"changes/accept">;
 
 const NOTHING_ACCEPTED: Failure = {
   kind: "nothing",
-  message: "Nothing was accepted that could be taken back.",
+  message: "There is no accepted change to take back.",
 };
 
 /** Accepts files, or parts of them: they are as before from now on. */

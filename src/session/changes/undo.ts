@@ -24,16 +24,16 @@ type Answer = ActionResult<"changes/undo">;
 
 const NOTHING_TO_UNDO: Failure = {
   kind: "nothing",
-  message: "Codex has changed no files in this conversation that could be taken back.",
+  message: "Codex has made no change in this conversation that could be taken back.",
 };
 const NOT_ON_RECORD: Failure = {
   kind: "nothing",
-  message: "Nothing is on record of the turn at the cursor.",
+  message: "There is no record of the turn at the cursor.",
   fix: "Put the cursor into the prompt to take back the last turn that changed files.",
 };
 const NOTHING_TO_REDO: Failure = {
   kind: "nothing",
-  message: "Nothing was taken back in this conversation that could be brought back.",
+  message: "There is nothing to bring back: nothing was taken back in this conversation.",
 };
 
 /** Takes the changes of turns back. */
@@ -84,7 +84,7 @@ export async function changedSince(
   return paths.size;
 }
 
-/** Brings back what was taken back last. */
+/** Brings back what was last taken back. */
 export async function redo(
   changes: ProjectChanges,
   place: ChatPlace,
@@ -139,7 +139,7 @@ export async function recover(changes: ProjectChanges): Promise<readonly string[
       const left =
         rest.conflicts.length === 0
           ? ""
-          : ` These were changed since and are as they were: ${rest.conflicts.map(({ path }) => shownPath(path)).join(", ")}.`;
+          : ` These have changed since and were left as they are: ${rest.conflicts.map(({ path }) => shownPath(path)).join(", ")}.`;
       told.push(`Neovim ended in the middle of ${title}. It is complete now.${left}`);
     },
   );
@@ -252,7 +252,7 @@ function whyOf({ why, code, wanted }: Conflict): string {
     case "in_the_way":
       return "something else has its name now";
     case "just_now":
-      return "it was changed in this moment";
+      return "it was changed at that moment";
     case "failed":
       return `it could not be written (${code ?? "unknown"})`;
     default:

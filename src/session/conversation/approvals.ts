@@ -23,10 +23,9 @@ let questions = 0;
 /** The answer to a question of a thread that no conversation has. */
 export const NO_CONVERSATION = answeredByNobody("decline", "no conversation has this thread");
 /** Why a question is declined that cannot be shown to the user as it is. */
-const NOT_SHOWN = "the question could not be shown whole, or there were too many";
+const NOT_SHOWN = "the question could not be shown in full, or there were too many";
 /** Why a question is withdrawn when another one has come under its name. */
-export const CLASH =
-  "two questions came under one name, so that neither can be told from the other";
+export const CLASH = "two questions have the same id, so an answer could go to the wrong one";
 
 /** A question about a patch that the user answers with a patch of their own. */
 export type HeldPatch = {

@@ -43,7 +43,7 @@ describe("a goal", () => {
     // Whoever says so inside: what is told gives nothing.
     goal.onNotification(updated("active"));
     expect(goal.begin(loaded, "u1")).toBeUndefined();
-    expect(notes).toEqual([expect.stringContaining("no goal is pursued")]);
+    expect(notes).toEqual([expect.stringContaining("no goal is active")]);
     goal.pursue(backend);
     goal.onNotification(updated("active"));
     expect(goal.begin(loaded, "u2")).toBeDefined();
@@ -92,7 +92,7 @@ describe("a goal", () => {
     for (let n = 0; n < 100; n++) goal.begin(loaded, `u${n}`)?.end();
     expect(goal.begin(loaded, "u100")).toBeUndefined();
     expect(notes).toEqual([
-      "The goal is paused: Codex has started 100 turns by itself, the most that are allowed. It gets no way to the model. To have it go on: :CodexChat goal resume.",
+      "The goal is paused: Codex has started 100 turns by itself, the most that are allowed. It cannot call the model. To continue: :CodexChat goal resume.",
     ]);
     expect(asked).toEqual(["turn/interrupt", "thread/goal/set paused"]);
     expect(goal.isPursued).toBe(false);

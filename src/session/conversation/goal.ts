@@ -4,7 +4,7 @@ import type { TurnAllowance, TurnPass } from "../../egress/model/index.ts";
 import type { LoadedThread } from "../thread/index.ts";
 
 /** How the user lets a goal go on whose permission has ended. */
-const RESUME = "To have it go on: :CodexChat goal resume.";
+const RESUME = "To continue: :CodexChat goal resume.";
 
 type Held = { readonly backend: LoadedThread["backend"]; readonly allowance: TurnAllowance };
 
@@ -67,7 +67,7 @@ export class Goal {
     if (loaded === undefined) return undefined;
     if (held === undefined || held.backend !== loaded.backend) {
       // SECURITY: once, since a program inside can claim it any number of times.
-      this.#note("Codex says that it has begun a turn by itself, and no goal is pursued", true);
+      this.#note("Codex reports a turn that it began by itself, although no goal is active", true);
       return undefined;
     }
     const refusal = held.allowance.refusal();
@@ -80,7 +80,7 @@ export class Goal {
   }
 
   #note(why: string, once = false): void {
-    this.#tell({ type: "note", text: `${why}. It gets no way to the model. ${RESUME}`, once });
+    this.#tell({ type: "note", text: `${why}. It cannot call the model. ${RESUME}`, once });
   }
 }
 

@@ -214,7 +214,7 @@ it("shows again what a starting turn waits for once a question is answered", asy
   const { world, settle, send, conversation } = setUp();
   send("q1");
   await settle("a hook before the turn");
-  conversation.showProgress("waiting for MCP servers: a");
+  conversation.showProgress("Waiting for MCP servers: a");
   const question = { kind: "network", id: "h1", target: "a.org:443", entry: "a.org" } as const;
   const answered = conversation.approvals.askNetwork(question);
   expect(world.winbar.at(-1)).toEqual({ phase: "waiting" });
@@ -222,7 +222,7 @@ it("shows again what a starting turn waits for once a question is answered", asy
   expect(await answered).toMatchObject({ decision: "accept", by: "user" });
   expect(world.winbar.at(-1)).toEqual({
     phase: "starting",
-    detail: "waiting for MCP servers: a",
+    detail: "Waiting for MCP servers: a",
   });
 });
 

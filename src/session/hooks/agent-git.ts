@@ -152,11 +152,11 @@ const MAX_PATHS = 5;
 function takeOver({ ref, isForward, embedded }: GitOutcome["deliveries"][number]): string {
   const { paths, isWhole } = embedded;
   if (!isWhole)
-    return "there are too many changes to say whether a repository in the project is among them, whose configuration your git would obey";
+    return "there are too many changes to check them for a repository whose configuration your git would trust";
   if (paths.length > 0) {
     const names = paths.slice(0, MAX_PATHS).map((path) => quoteName(path));
     const more = paths.length > MAX_PATHS ? ` and ${paths.length - MAX_PATHS} more` : "";
-    return `they add a repository in the project (${names.join(", ")}${more}), and once it is in your index, your git runs what the \`.git\` in it says, which Codex can write. Before you take them over, stop the sandbox (\`:CodexChat sandbox stop\`) and remove that \`.git\`; of a submodule remove the directory, \`git submodule update --init\` brings it again`;
+    return `they add a repository in the project (${names.join(", ")}${more}), and once it is in your index, your git runs what its \`.git\` says, and Codex can write that. Before you take them over, stop the sandbox (\`:CodexChat sandbox stop\`) and remove that \`.git\`. For a submodule, remove the directory; \`git submodule update --init\` restores it`;
   }
   // The files are those of the commit already, which `git merge` would refuse to write over.
   return isForward

@@ -181,10 +181,10 @@ function toldOf(changes: readonly WatchChange[], between: boolean): readonly Cha
   ];
 }
 
-/** How many directories are named that could not be looked at. */
+/** How many directories are named that could not be accessed. */
 const MAX_NAMED = 3;
 
-/** Names what could not be looked at, except what is reported as a change. */
+/** Names what could not be accessed, except what is reported as a change. */
 function cutNote(
   cut: string | undefined,
   unseen: readonly { readonly path: string; readonly why: string }[],
@@ -196,9 +196,9 @@ function cutNote(
   const more = unseen.length > MAX_NAMED ? ` and ${unseen.length - MAX_NAMED} more` : "";
   const why = [
     ...(cut === undefined ? [] : [cut]),
-    ...(unseen.length === 0 ? [] : [`these cannot be looked at: ${named.join(", ")}${more}`]),
+    ...(unseen.length === 0 ? [] : [`these cannot be accessed: ${named.join(", ")}${more}`]),
   ].join("; ");
   if (why === "") return [];
-  const text = `Not all of the project was looked at for files that run on your machine: ${why}.`;
+  const text = `Not all of the project was searched for files that run on your machine: ${why}.`;
   return [{ type: "note", text, once: true }];
 }

@@ -38,13 +38,13 @@ it.each<[string, string, object | undefined, string]>([
     "a login",
     "The x MCP server is not logged in. Run `codex mcp login x`.",
     url,
-    "mcp.example.org wants a login.",
+    "mcp.example.org wants a login, which",
   ],
   [
     "a refusal without a login",
     http("unexpected server response: HTTP 403: no"),
     url,
-    "wants a login.",
+    "wants a login, which",
   ],
   [
     "an HTTP error",

@@ -95,7 +95,7 @@ function tooLate(name: string, seconds: string, { command }: Configured): string
 }
 
 function needsLogin(name: string, { url = "" }: Configured): string {
-  return `${hostOf(url)} wants a login. There is none for servers in the sandbox, but a token: name its variable in \`mcp_servers.${name}.bearer_token_env_var\` and set that in \`sandbox.env\`, where everything inside can read it. ${AGAIN}`;
+  return `${hostOf(url)} wants a login, which a server in the sandbox cannot have. It can have a token: name the token's variable in \`mcp_servers.${name}.bearer_token_env_var\` and set that in \`sandbox.env\`, where everything inside can read it. ${AGAIN}`;
 }
 
 function ended(configured: Configured): string {
@@ -103,7 +103,7 @@ function ended(configured: Configured): string {
   const fetches =
     from === undefined
       ? ""
-      : ` Where it could not fetch its program, \`network.allow = { "${from}" }\` lets it. ${AGAIN}`;
+      : ` If it could not download its program, \`network.allow = { "${from}" }\` lets it. ${AGAIN}`;
   return `it ended before it answered. ${tryIt(configured)} shows what it says.${fetches}`;
 }
 

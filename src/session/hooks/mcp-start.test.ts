@@ -66,7 +66,7 @@ describe("a thread's first turn", () => {
     tell("a", "ready");
     await settled();
     expect(isOver()).toBe(false);
-    expect(states.at(-1)).toBe("t1 waiting for MCP servers: b");
+    expect(states.at(-1)).toBe("t1 Waiting for MCP servers: b");
     tell("b", "failed");
     expect(await begun).toEqual({ ok: true, value: undefined });
     expect(states.join()).not.toContain("t2");

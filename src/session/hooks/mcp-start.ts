@@ -110,7 +110,7 @@ export class McpStart implements TurnHook {
 
   /** Shows what the turn waits for; a question says that by itself. */
   #show(threadId: string, starting: ReadonlySet<string>): void {
-    const detail = `waiting for MCP servers: ${[...starting].join(", ")}`;
+    const detail = `Waiting for MCP servers: ${[...starting].join(", ")}`;
     for (const conversation of this.#project.conversations)
       if (conversation.threadId === threadId) conversation.showProgress(detail);
   }

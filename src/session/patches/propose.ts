@@ -149,7 +149,7 @@ async function refusal(at: {
   if (now.files.has(path)) return undefined;
   // A pipe, a directory, and what the plugin itself keeps there.
   const stats = await statsAt(at.at).catch(() => null);
-  return stats === undefined ? undefined : "it is no plain file";
+  return stats === undefined ? undefined : "it is not a plain file";
 }
 
 async function absence(

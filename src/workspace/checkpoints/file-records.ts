@@ -69,7 +69,7 @@ export class FileRecords {
     return undefined;
   }
 
-  /** The state of an entry; undefined if it is gone or cannot be looked at. */
+  /** The state of an entry; undefined if it is gone or cannot be accessed. */
   look(place: Omit<Place, "was">): Stats | undefined {
     try {
       return place.dir.stat(place.name);
@@ -79,7 +79,7 @@ export class FileRecords {
     }
   }
 
-  /** Lists a path as one that could not be looked at. */
+  /** Lists a path as one that could not be accessed. */
   unreadable(path: string, cause: unknown, isIgnored: boolean): void {
     if (codeOf(cause) === "unknown") throw cause;
     if (path === "")

@@ -35,7 +35,7 @@ export type ScanOptions = {
  *
  * SECURITY: everything below the root may be the agent's and may change meanwhile. No link is
  * followed, nothing but regular files and links is read, a directory of another file system is not
- * entered, and the time, the entries and the bytes are bounded. What cannot be looked at is listed,
+ * entered, and the time, the entries and the bytes are bounded. What cannot be accessed is listed,
  * and never counts as gone.
  *
  * Rejects with `ScanFailure`, with what `store` and `ignored` reject with, and with the signal's reason.

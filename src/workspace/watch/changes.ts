@@ -14,7 +14,7 @@ export type WatchChange = {
     | "made executable"
     | "made set-id"
     | "linked"
-    | `cannot be looked at (${string})`;
+    | `cannot be accessed (${string})`;
   /** Which parts changed, if only parts of the file are watched. */
   readonly parts: readonly PartChange[];
   /** Where a link leads to. */
@@ -67,7 +67,7 @@ type Change = Pick<WatchChange, "change" | "parts" | "to" | "atMs">;
 function created(now: Watched): Change {
   const atMs = now.arrivedAtMs;
   if (now.kind === "unreadable")
-    return { change: `cannot be looked at (${now.why})`, parts: [], atMs };
+    return { change: `cannot be accessed (${now.why})`, parts: [], atMs };
   if (now.kind === "set-id") return { change: "made set-id", parts: [], atMs };
   if (now.kind === "program") return { change: "made executable", parts: [], atMs };
   if (now.kind === "link")

@@ -15,7 +15,7 @@ const ABSENT = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
 const NO_FILE = new Set([...ABSENT, "ENXIO", "ENODEV", "EISDIR"]);
 
 /**
- * A path that may exist could not be looked at. SECURITY: the agent has the user's uid and can make
+ * A path that may exist could not be accessed. SECURITY: the agent has the user's uid and can make
  * any file unreadable, so this does not count as absence.
  */
 export class UnreadableError extends Error {
@@ -23,7 +23,7 @@ export class UnreadableError extends Error {
   readonly code: string;
 
   constructor(cause: unknown) {
-    super("could not be looked at", { cause });
+    super("could not be accessed", { cause });
     this.code = codeOf(cause);
   }
 }

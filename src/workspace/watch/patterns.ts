@@ -13,13 +13,13 @@ export type Rule = {
 export const ENVIRONMENT =
   "your shell and editor run it by its name in this virtual environment, or when you enter that";
 
-const BARE = "git runs its hooks and programs wherever it is run inside";
+const BARE = "git runs its hooks and programs whenever it is run inside it";
 
 /** Why a file is watched that no pattern matches: what on the host runs it, and when. */
 export const REASONS = {
   bare: BARE,
-  nested: `it makes a repository of its directory: ${BARE}, and by \`git status\` above it once \`git add\` has taken it in`,
-  out: "it leads out of the project: what follows it on your machine reads or writes there",
+  nested: `it turns its directory into a repository: ${BARE}, and by \`git status\` above it once \`git add\` has taken it in`,
+  out: "it leads out of the project: a program on your machine that follows it reads or writes there",
   program: "it can be run by its name now",
   parser:
     "Neovim loads it into itself to show that language, where the project is on its 'runtimepath'",

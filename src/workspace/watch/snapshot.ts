@@ -124,7 +124,7 @@ class Walk {
   }
 
   /**
-   * SECURITY: a file that cannot be looked at keeps its earlier state, so that a change meanwhile is
+   * SECURITY: a file that cannot be accessed keeps its earlier state, so that a change meanwhile is
    * found by the next snapshot that can look.
    */
   #keepUnreadable(): void {
@@ -176,7 +176,7 @@ class Walk {
   #missed({ path, real, arrivedAtMs }: Todo, cause: unknown): void {
     this.#options.signal?.throwIfAborted();
     if (!(cause instanceof UnreadableError)) {
-      this.cut ??= `something in it could not be looked at (${String(cause)})`;
+      this.cut ??= `something in it could not be accessed (${String(cause)})`;
       return;
     }
     // In a directory without rights every file fails; the directory is named once.

@@ -91,7 +91,7 @@ describe("a directory that cannot be looked at", () => {
     project.write("tools/sub/.envrc");
     await project.look();
     project.mode("tools", mode);
-    expect(await project.look()).toEqual(["tools cannot be looked at (EACCES)"]);
+    expect(await project.look()).toEqual(["tools cannot be accessed (EACCES)"]);
     expect(await project.look()).toEqual([]);
     project.mode("tools", 0o755);
     expect(await project.look()).toEqual([]);
@@ -129,8 +129,8 @@ describe("a directory that cannot be looked at", () => {
     project.mode("y", 0o000);
     const told = await project.look();
     expect(told.sort()).toEqual([
-      "x/.git cannot be looked at (EACCES)",
-      "y cannot be looked at (EACCES)",
+      "x/.git cannot be accessed (EACCES)",
+      "y cannot be accessed (EACCES)",
     ]);
   });
 
@@ -139,7 +139,7 @@ describe("a directory that cannot be looked at", () => {
     project.write("Makefile");
     await project.look();
     project.mode("", 0o000);
-    expect(await project.look()).toEqual(["./ cannot be looked at (EACCES)"]);
+    expect(await project.look()).toEqual(["./ cannot be accessed (EACCES)"]);
     project.mode("", 0o755);
     project.write("Makefile", "evil");
     expect(await project.look()).toEqual(["Makefile changed"]);
@@ -154,13 +154,13 @@ describe("a file that cannot be read", () => {
     await project.look();
     project.mode("Makefile", 0o000);
     project.mode("sub/.git/config", 0o000);
-    const told = ["sub/.git changed", "Makefile cannot be looked at (EACCES)"];
+    const told = ["sub/.git changed", "Makefile cannot be accessed (EACCES)"];
     expect(await project.look()).toEqual(told);
     expect(await project.look()).toEqual([]);
     project.mode("Makefile", 0o644);
     project.write("Makefile", "evil");
     project.mode("Makefile", 0o000);
-    expect(await project.look()).toEqual(["Makefile cannot be looked at (EACCES)"]);
+    expect(await project.look()).toEqual(["Makefile cannot be accessed (EACCES)"]);
     project.mode("Makefile", 0o644);
     expect(await project.look()).toEqual(["Makefile changed"]);
   });
@@ -195,6 +195,6 @@ it("reports a directory whose path is too long to open", async () => {
   }
   const told = await project.look();
   expect(told.map((line) => line.replaceAll(`${name}/`, ""))).toEqual([
-    `${name} cannot be looked at (ENAMETOOLONG)`,
+    `${name} cannot be accessed (ENAMETOOLONG)`,
   ]);
 });

@@ -14,7 +14,7 @@ export type Watched = {
   readonly hash: string;
   /** Where a link leads to. */
   readonly to?: string | undefined;
-  /** Why it could not be looked at. */
+  /** Why it could not be accessed. */
   readonly why?: string | undefined;
   /** The last readable state of an unreadable file. */
   readonly seen?: Watched | undefined;
@@ -32,9 +32,9 @@ export type Watched = {
 
 /** The watched files of a project, by path from its top. */
 export type WatchSnapshot = {
-  /** With the earlier state of files that could not be looked at. */
+  /** With the earlier state of files that could not be accessed. */
   readonly watched: ReadonlyMap<string, Watched>;
-  /** Directories that could not be looked at, and why. */
+  /** Directories that could not be accessed, and why. */
   readonly unreadable: ReadonlyMap<string, Watched>;
   /** Why the snapshot is incomplete; undefined if it is complete. */
   readonly cut: string | undefined;

@@ -226,7 +226,7 @@ describe("domains", SLOW, () => {
       await chat.command(`network forget asked.test:${site.tlsPort}`);
       await expect
         .poll(async () => (await chat.notifications()).at(-1), WAIT)
-        .toContain("is not allowed any more");
+        .toContain("is no longer allowed");
       await askFor();
       await chat.answer("d<CR>");
       expect(await output()).toContain("403");

@@ -79,7 +79,7 @@ describe("a turn in which Codex commits", SLOW, () => {
     expect(await chat.ask("Look at the library.")).toEqual({ status: "completed" });
     expect(model.requests.at(-1)?.allOutputs().at(-1)).toContain("of the library");
     await chat.until(
-      "> **Note:** Your git obeys “lib/.git”, which it did not when the sandbox was started. So the sandbox is started again, with these read-only; what ran in it has ended.",
+      "> **Note:** Your git now trusts “lib/.git”, which it did not when the sandbox was started. So the sandbox is restarted with these read-only, and what ran in it has ended.",
     );
     await chat.until("in the submodule lib, the last one “inside”");
     expect(await readFile(join(place.project, "lib/.git"), "utf8")).toBe(pointer);

@@ -64,9 +64,9 @@ describe("a file that a real turn leaves for the host to run", SLOW, () => {
 
       > **Note:** runs on your machine:
       >
-      > - \`data\` linked to \`/etc/passwd\`: it leads out of the project: what follows it on your machine reads or writes there.
+      > - \`data\` linked to \`/etc/passwd\`: it leads out of the project: a program on your machine that follows it reads or writes there.
       > - \`bin/ls\` made executable: it can be run by its name now.
-      > - \`vendor/x/\` created: git runs its hooks and programs wherever it is run inside.
+      > - \`vendor/x/\` created: git runs its hooks and programs whenever it is run inside it.
       > - \`.envrc\` created: direnv runs it when you enter the directory.
       > - \`Makefile\` changed: make runs it.
       > - \`package.json\` (script \`postinstall\`) changed: npm and its like run it on install or by name.

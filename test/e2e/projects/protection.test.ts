@@ -36,7 +36,7 @@ describe("protection of a project", SLOW, () => {
       const refused = await chat.ask("And now?");
       expect(refused).toMatchObject({ status: "failed", failure: { kind: "project_refused" } });
       const text = await chat.text();
-      expect(text).toContain("cannot be looked at (EACCES)");
+      expect(text).toContain("cannot be accessed (EACCES)");
       // The command that is recommended is run as it stands there.
       const command = /chmod u\+rwx [^\s`]+/.exec(text)?.[0] ?? "false";
       await execa("sh", ["-c", command]);

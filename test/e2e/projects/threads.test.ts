@@ -90,7 +90,7 @@ describe("a conversation", SLOW, () => {
     await reopen(chat, "threads archived", join(dirname(path), "archive", basename(path)));
     await expectMemory(shared());
     expect(await memory(chat, thread)).toEqual(["sessions"]);
-    await told(chat, "unarchive", "is among the others again");
+    await told(chat, "unarchive", "is back from the archive");
     await readFile(path);
   });
 

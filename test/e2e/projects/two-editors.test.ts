@@ -74,7 +74,7 @@ describe("two Neovims on one project", SLOW, () => {
 
     model.answerInTurn(reply(message("Never said.")));
     await chat.send("Go on.");
-    const waiting = new RegExp(`waiting to start the sandbox: process ${process.pid} .* since`);
+    const waiting = new RegExp(`Waiting to start the sandbox: process ${process.pid} .* since`);
     await expect.poll(() => chat.state("detail"), WAIT).toMatch(waiting);
     await chat.command("stop");
     expect(await chat.waitForTurnEnd()).toMatchObject({ status: "interrupted" });

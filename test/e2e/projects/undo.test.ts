@@ -71,7 +71,7 @@ describe("the changes of a turn", SLOW, () => {
     await notified("brought back: 6 files.");
     expect(await read("patched.txt")).toBe("hello\n");
     await chat.command("redo");
-    await notified("Nothing was taken back in this conversation that could be brought back.");
+    await notified("There is nothing to bring back: nothing was taken back in this conversation.");
   });
 
   it("are left where the user has changed the same lines since", async () => {

@@ -124,7 +124,7 @@ it("each MCP server that fails to start is reported with a fix that works", SLOW
         "gone": "it answered with HTTP 404. Check \`mcp_servers.gone.url\`, which must be an MCP server over HTTP (streamable).",
         "key": "it ended before it answered. \`:CodexChat sandbox shell node key.cjs\` shows what it says.",
         "late": "it did not answer within 1 s. If it waited for your answer about a host, \`network.allow\` takes that host. \`mcp_servers.late.startup_timeout_sec\` gives it more time. Then \`:CodexChat sandbox stop\`, and send again.",
-        "login": "HOST wants a login. There is none for servers in the sandbox, but a token: name its variable in \`mcp_servers.login.bearer_token_env_var\` and set that in \`sandbox.env\`, where everything inside can read it. Then \`:CodexChat sandbox stop\`, and send again.",
+        "login": "HOST wants a login, which a server in the sandbox cannot have. It can have a token: name the token's variable in \`mcp_servers.login.bearer_token_env_var\` and set that in \`sandbox.env\`, where everything inside can read it. Then \`:CodexChat sandbox stop\`, and send again.",
         "page": "the server there does not speak MCP. Check \`mcp_servers.page.url\`, which must be an MCP server over HTTP (streamable).",
         "path": "/home/me/bin/server is not in the sandbox, or the program that its first line names is not. MCP servers run inside the sandbox, which has the project and its image: put the server into the project, show it with \`sandbox.mounts\`, or install it with \`sandbox.dockerfile\`. Then \`:CodexChat sandbox stop\`, and send again.",
         "program": "no-such-server is not in the sandbox's image. MCP servers run inside the sandbox. Install it with \`sandbox.dockerfile\`, or name an image that has it in \`sandbox.image\`. Then \`:CodexChat sandbox stop\`, and send again. See :help codex-chat-image.",
@@ -180,7 +180,7 @@ it("each MCP server that fails to start is reported with a fix that works", SLOW
   const calls = model.recorded.length;
   await chat.send("Hi.");
   // The model is asked once they have started, and has their tools.
-  await expect.poll(() => chat.state("detail"), WAIT).toBe("waiting for MCP servers: gated");
+  await expect.poll(() => chat.state("detail"), WAIT).toBe("Waiting for MCP servers: gated");
   expect(model.recorded).toHaveLength(calls);
   await writeFile(file("go"), "");
   expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });

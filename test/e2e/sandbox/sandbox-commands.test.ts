@@ -155,7 +155,7 @@ describe.each(neovims)(":CodexChat sandbox on Neovim $name", SLOW, (program) => 
     await chat.nvim.command("close");
     await chat.command("sandbox dance");
     expect((await chat.notifications()).at(-1)).toBe(
-      "codex-chat: there is no `:CodexChat sandbox dance`; there are status, check, shell, restart, rebuild, allow, unprotect, clear, prune, stop, log.",
+      "codex-chat: there is no `:CodexChat sandbox dance`; use one of status, check, shell, restart, rebuild, allow, unprotect, clear, prune, stop, log.",
     );
     expect(
       await chat.nvim.lua(`return vim.fn.getcompletion("CodexChat sandbox re", "cmdline")`),

@@ -85,7 +85,7 @@ describe("a forged turn", SLOW, () => {
     expect(told.filter(([status]) => status === 200).length).toBeGreaterThan(0);
     expect(model.recorded.length).toBeLessThanOrEqual(CAP);
     await chat.until(`started by itself have together made ${CAP} model calls`);
-    await chat.until("To have it go on: :CodexChat goal resume.");
+    await chat.until("To continue: :CodexChat goal resume.");
     gate.open();
     await expect.poll(() => chat.state("phase"), WAIT).toBe("idle");
 

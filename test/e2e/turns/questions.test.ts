@@ -116,7 +116,7 @@ describe("a question of Codex's", SLOW, () => {
     expect(await chat.waitForTurnEnd()).toEqual({ status: "interrupted" });
     await chat.until("**Asks** a question · withdrawn");
     await chat.command("answer");
-    expect((await chat.notifications()).at(-1)).toContain("nothing waits for an answer");
+    expect((await chat.notifications()).at(-1)).toContain("no question is waiting for an answer");
   });
 
   it("keeps a secret answer out of the buffer, the files and the log", async () => {
@@ -246,7 +246,7 @@ describe("an MCP server in the sandbox", SLOW, () => {
       > Allow the greeter MCP server to run tool "greet"?
 
       **Asks** \`greeter\`: Who are you? · answered: Age: 42; Name: 42
-      > **Age** · a whole number, 1 or more · may be left out
+      > **Age** · a whole number, 1 or more · optional
       >
       > **Name**
 
@@ -292,7 +292,7 @@ describe("an MCP server in the sandbox", SLOW, () => {
     expect(await chat.waitForTurnEnd()).toEqual({ status: "completed" });
     expect(outputs()?.match(/nothing asked/g)).toHaveLength(2);
     expect(await chat.text()).toContain(
-      "**Asks** to use `plain` of `greeter` · approved for this session",
+      "**Asks** to use `plain` of `greeter` · approved for this chat",
     );
   });
 

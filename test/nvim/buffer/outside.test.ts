@@ -79,7 +79,7 @@ describe.each(neovims)(
       await git("switch", "-q", "other");
       await expect.poll(() => nvim.lines(), WAIT).toContain(other.split("\n")[12]);
       expect((await said(nvim)).at(-1)).toContain(
-        "was changed by another program and is read again",
+        "was changed by another program and was read again",
       );
       await attached(nvim);
       await nvim.keys("<Esc>GAtyped");

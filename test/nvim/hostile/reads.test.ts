@@ -63,8 +63,8 @@ describe.each(neovims)("what the model is given, on Neovim $name,", (program) =>
     ["@link#L1", "is outside"],
     ["@linked/bashrc#L1", "is outside"],
     ["@linked", "is outside"],
-    ["@config#L1", "leads to .git/config; name that itself"],
-    ["@env#L1", "leads to .env; name that itself"],
+    ["@config#L1", "leads to .git/config; name that one instead"],
+    ["@env#L1", "leads to .env; name that one instead"],
     ["@image:link.png", "leads out of the project"],
     ["@image:linked/dot.png", "leads out of the project"],
     ["@image:pipe", "cannot be read"],
@@ -153,7 +153,7 @@ describe.each(neovims)("what the model is given, on Neovim $name,", (program) =>
     expect(told["read"]).toBe("harmless");
     expect(told["line"]).not.toContain("a secret");
     expect(told["lsp"]).toContain("does not have secret");
-    expect(told["modified"]).toContain("came from elsewhere");
+    expect(told["modified"]).toContain("did not come from the project");
   });
 
   it.each([

@@ -226,7 +226,7 @@ describe.each(neovims)("what a project holds, on Neovim $name,", (program) => {
       "",
       expect.stringContaining(`the link ${own}/to-secret leads into the project ${nvim.cwd}`),
     ]);
-    expect(await read("to-env")).toEqual(["", expect.stringContaining("name that itself")]);
+    expect(await read("to-env")).toEqual(["", expect.stringContaining("name that one instead")]);
   });
 
   it("is not run by a user's script that runs others", async () => {

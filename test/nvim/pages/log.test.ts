@@ -61,7 +61,7 @@ describe.each(neovims)(":CodexChat log on Neovim $name", (program) => {
       2026-03-14 09:26:53  network         refused · to evil.test:443 · 3 more were not recorded
       2026-03-14 09:26:53  model_request   done · 200 · 54 kB out · 99 bytes in
       2026-03-14 09:26:53  protected_file  .envrc created · direnv runs it
-      2026-03-14 09:26:53  left_out        99 of command: over the limit of a minute
+      2026-03-14 09:26:53  left_out        99 of command, beyond the limit per minute
       {"time":"2026-03-14T09:26:53.589Z","pid":7,"event":"something_new","any":"thing"}
       2026-03-14 09:26:53  command         {"not":"text"}
       {"time":"half a li"

@@ -94,9 +94,9 @@ describe.each(neovims)(":CodexChat network on Neovim $name", (program) => {
     const { id, name, params } = await host.heard("action/run");
     expect({ name, params }).toEqual({ name: "network/forget", params: { entry: "a.org" } });
     await host.editor.call.action_answer(id, { ok: true, value: true });
-    await expect.poll(() => nvim.messages()).toContain("a.org is not allowed any more");
+    await expect.poll(() => nvim.messages()).toContain("a.org is no longer allowed");
     await expect(nvim.command("CodexChat network allow a.org")).rejects.toThrow(
-      "there are `:CodexChat network`",
+      "use `:CodexChat network` or",
     );
   });
 });

@@ -21,13 +21,13 @@ describe.each(neovims)("choosing when Codex asks, on Neovim $name", (program) =>
     const set = await host.heard("action/run", 2);
     expect(set).toMatchObject({ name: "approvals/set", params: { policy: "never" } });
     expect(await nvim.lua("return _G.menu")).toEqual([
-      "  never: works without asking; the sandbox contains it",
-      "● on-request: asks when the model thinks that you should know",
+      "  never: runs everything without asking; the sandbox contains it",
+      "● on-request: asks when the model wants your approval",
     ]);
     await host.editor.call.action_answer(set.id, { ok: true, value: true });
     await nvim.until(
       "_G.said",
-      "codex-chat: from the next turn on Codex works without asking; the sandbox contains it.",
+      "codex-chat: from the next turn on Codex runs everything without asking; the sandbox contains it.",
     );
 
     await nvim.command("CodexChat approvals sometimes");

@@ -107,6 +107,6 @@ describe.each(neovims)("searching conversations on Neovim $name", (program) => {
     expect(await said(chat)).toEqual(["codex-chat: no conversation has “needle”."]);
     expect(await search("needle", "!")).toEqual(["x.md:1:3: a needle"]);
     await chat.nvim.command("CodexChat search");
-    expect((await said(chat)).at(-1)).toContain("needs a text");
+    expect((await said(chat)).at(-1)).toContain("needs a text to search for");
   });
 });

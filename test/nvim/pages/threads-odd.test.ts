@@ -155,7 +155,7 @@ describe.each(neovims)("odd conversations on Neovim $name", (program) => {
     await chat.nvim.until(`vim.fs.basename(vim.api.nvim_buf_get_name(0))`, "b.md");
     expect(await chat.nvim.lua(`return ${root}`)).toBe(project);
     expect(await said(chat)).toEqual([
-      expect.stringContaining("is not known; it goes on in this one"),
+      expect.stringContaining("is unknown, so it continues in this one"),
     ]);
   });
 

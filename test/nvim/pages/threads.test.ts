@@ -180,7 +180,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
       .poll(() => chat.host.asked)
       .toMatchObject([{ task: "rename", thread: "0199-aa", name: "Now: here" }]);
     await chat.nvim.command("CodexChat rename \u200b");
-    expect((await said(chat)).at(-1)).toContain("needs at least one character");
+    expect((await said(chat)).at(-1)).toContain("needs at least one visible character");
   });
 
   it("are archived, listed in the archive and restored, together with their pictures", async () => {
@@ -200,7 +200,7 @@ describe.each(neovims)("conversations on Neovim $name", (program) => {
     await chat.nvim.command("CodexChat threads archived");
     await expect
       .poll(() => said(chat))
-      .toEqual([expect.stringContaining("“Why is this slow?” is among the others again")]);
+      .toEqual([expect.stringContaining("“Why is this slow?” is back from the archive")]);
     expect(await offered(chat)).toEqual(["Why is this slow?  (2 h · 3 turns · archived)"]);
     expect((await prompts(chat))[1]).toBe(
       "codex-chat-thread-task: What about “Why is this slow?”?",

@@ -181,7 +181,7 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
       expect.arrayContaining(["allow", "status", "stop"]),
     );
     await expect(nvim.command("CodexChat opne")).rejects.toThrow(
-      "there is no `:CodexChat opne`; there are",
+      "there is no `:CodexChat opne`; use one of",
     );
   });
 });

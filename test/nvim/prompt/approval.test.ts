@@ -363,7 +363,7 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
     const { nvim } = chat;
     await nvim.keys("<Esc>");
     await nvim.command("CodexChat accept-session");
-    expect(await nvim.messages()).toContain("cannot be answered with accept for this session");
+    expect(await nvim.messages()).toContain("cannot be answered with accept for this chat");
     expect(chat.host.of("approval/answer")).toEqual([]);
   });
 

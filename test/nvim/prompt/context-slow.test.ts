@@ -113,7 +113,9 @@ describe.each(neovims)("a mention that needs another program, on Neovim $name,",
     await chat.nvim.command("CodexChat preview See @diff");
     await chat.nvim.command("wincmd p");
     await open();
-    await expect.poll(async () => (await said(chat)).join()).toContain("you are elsewhere");
+    await expect
+      .poll(async () => (await said(chat)).join())
+      .toContain("you have left the conversation");
     await chat.nvim.command("wincmd p");
     await chat.nvim.command("CodexChat preview See @diff");
     await expect.poll(page).toBe("codex-chat://preview");

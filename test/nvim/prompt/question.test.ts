@@ -183,7 +183,7 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
       "[ ] a",
       "[ ] b",
       "[x] c",
-      "That is all",
+      "Done",
     ]);
   });
 
@@ -198,7 +198,7 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
     expect(await chat.nvim.lua("return _G.offered[1]")).toEqual([
       "Postgres",
       "SQLite — One file.",
-      "Leave it out",
+      "Skip",
     ]);
   });
 
@@ -236,7 +236,7 @@ describe.each(neovims)("a question on Neovim $name", (program) => {
     await chat.host.editor.call.buf_set_approval(chat.buf, { id: "q1", remove: true });
     await chat.nvim.lua("_G.pick()");
     await chat.nvim.command("CodexChat answer");
-    expect(await chat.nvim.messages()).toContain("nothing waits for an answer");
+    expect(await chat.nvim.messages()).toContain("no question is waiting for an answer");
     expect(answers(chat)).toEqual([]);
   });
 

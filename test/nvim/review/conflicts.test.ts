@@ -36,7 +36,7 @@ describe.each(neovims)("files that an undo left as they were, on Neovim $name", 
       ),
     ).toEqual([
       "ä b.lua: you changed it",
-      "ä b.lua: the version that was to come back",
+      "ä b.lua: the version that was to be restored",
       "ä b.lua2: it is gone",
     ]);
     await nvim.command("cc 2");

@@ -78,7 +78,7 @@ describe.each(neovims)("a change that nobody has accepted, on Neovim $name", (pr
        vim.keymap.set("n", "[r", "<Plug>(codex-chat-unseen-prev)")`,
     );
     await nvim.type("]r");
-    expect(await nvim.messages()).toContain("no change of Codex's");
+    expect(await nvim.messages()).toContain("no change that you have not accepted");
     await edit(review, "a.txt");
     await ended(review);
     await nvim.until(SIGNS, A);

@@ -165,7 +165,7 @@ describe.each(neovims)("a pending question, on Neovim $name,", (program) => {
     await answered(chat, "q2");
     await nvim.command("tabnew");
     await nvim.command("CodexChat question");
-    expect(await nvim.messages()).toContain("nothing waits for an answer");
+    expect(await nvim.messages()).toContain("no question is waiting for an answer");
   });
 
   it("is not shown in a line if configured so", async () => {

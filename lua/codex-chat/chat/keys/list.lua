@@ -99,7 +99,7 @@ M.groups = {
       {
         name = "accept_session",
         modes = normal,
-        desc = "accept for this session",
+        desc = "accept for this chat",
         on_question = true,
       },
       {

@@ -86,7 +86,7 @@ function M.code_block(chat)
   elseif #lines == 0 then
     say.info("the code block is empty.")
   elseif not put(lines, name) then
-    say.error(("register %s takes no text; the unnamed one has it."):format(name))
+    say.error(("register %s cannot be written, so the text is in the unnamed one."):format(name))
   else
     local into = name ~= '"' and (" into %s"):format(name) or ""
     say.info(("%d line%s of code yanked%s."):format(#lines, #lines == 1 and "" or "s", into))

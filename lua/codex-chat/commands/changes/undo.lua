@@ -31,7 +31,8 @@ local function report(done, verb)
   local count = #done.files
   local parts = { ("%s: %d file%s"):format(verb, count, count == 1 and "" or "s") }
   if #done.others > 0 then
-    parts[#parts + 1] = "another conversation worked at the same time, so its changes went along"
+    parts[#parts + 1] =
+      "another conversation worked at the same time, and its changes are among them"
   end
   if #done.conflicts == 0 then
     say.info(table.concat(parts, "; ") .. ".")

@@ -92,7 +92,7 @@ local function offer_files(chat, fork)
   if fork.files == 0 then
     return
   end
-  local question = ("Codex has changed %s since that place. Take that back as well?"):format(
+  local question = ("Codex has changed %s since then. Take those changes back as well?"):format(
     files_of(fork.files)
   )
   vim.ui.select(

@@ -35,7 +35,7 @@ function M.show(chat, text)
     elseif vim.api.nvim_get_current_win() == win and vim.api.nvim_get_mode().mode == mode then
       show(text, parts)
     else
-      say.info("the preview is ready, but you are elsewhere. Ask for it again.")
+      say.info("the preview is ready, but you have left the conversation. Ask for it again.")
     end
   end)
 end

@@ -36,7 +36,7 @@ end
 ---@param question string
 function M.send_range(line1, line2, question)
   if registry.get(0) then
-    say.info("text in the chat is part of the conversation already.")
+    say.info("text in the chat is already part of the conversation.")
     return
   end
   local from, to = vim.fn.getpos("'<"), vim.fn.getpos("'>")

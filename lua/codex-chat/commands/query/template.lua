@@ -24,7 +24,7 @@ function M.run(args, rest)
   local template = templates.get(name)
   if not template then
     say.error(
-      ("there is no prompt %s; there are %s."):format(name, table.concat(templates.names(), ", "))
+      ("there is no prompt %s; use one of %s."):format(name, table.concat(templates.names(), ", "))
     )
     return
   end

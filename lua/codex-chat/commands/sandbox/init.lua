@@ -84,7 +84,7 @@ local function status_lines(it)
   add("Container", ("%s (%s)"):format(container.name, container.id:sub(1, 12)))
   add("Image", container.image)
   add("User", container.user)
-  add("Network", container.network .. "; only the relay leads out")
+  add("Network", container.network .. "; the relay is the only way out")
   add(
     "Limits",
     ("%s memory, %s CPUs, %s processes"):format(
@@ -348,7 +348,7 @@ function M.run(chat, rest, bang)
     log()
   else
     say.error(
-      ("there is no `:CodexChat sandbox %s`; there are %s."):format(
+      ("there is no `:CodexChat sandbox %s`; use one of %s."):format(
         plain(word),
         table.concat(M.words, ", ")
       )

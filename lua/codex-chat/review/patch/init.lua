@@ -156,7 +156,7 @@ local function start(chat, approval, proposal)
   end
   window.open(view)
   if view.fixed then
-    say.info(("this patch can be looked at, but not edited: %s."):format(view.fixed))
+    say.info(("this patch can be viewed but not edited: %s."):format(view.fixed))
   end
 end
 
@@ -214,7 +214,7 @@ local function apply(view)
     end
     if #applied.conflicts > 0 then
       local names = table.concat(applied.conflicts, ", ")
-      say.warn(("applied, but not to %s: that was changed in this moment."):format(names))
+      say.warn(("applied, except to %s, which was changed at that moment."):format(names))
       end_otherwise(view, "edited")
       return
     end
@@ -282,7 +282,7 @@ end
 ---@param view codex-chat.PatchView
 local function put_back(view)
   if api.nvim_get_current_win() ~= view.right_win or not vim.bo.modifiable then
-    say.info("there is nothing here that could be put back.")
+    say.info("there is nothing here to put back.")
     return
   end
   vim.cmd("silent! diffget")

@@ -84,7 +84,7 @@ describe("a repository", () => {
     const where = { root: join(base, "first"), gitDir, commonDir: gitDir, readable: [] };
     expect(await inspectRepository({ ...where, env: { PATH: loop } })).toEqual({
       ok: false,
-      error: `git cannot be run on this machine: there is no such program on the PATH, as far as can be seen: ${loop} cannot be looked at (ELOOP)`,
+      error: `git cannot be run on this machine: there is no such program on the PATH, as far as can be seen: ${loop} cannot be accessed (ELOOP)`,
     });
   });
 
