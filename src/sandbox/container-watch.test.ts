@@ -31,6 +31,12 @@ describe("the reason why a protected file was replaced", () => {
     expect((await whyLost(root, "closed/.envrc")).reason).toBe("protection_lost");
   });
 
+  it("is the project's if another directory has its place", async () => {
+    expect(await whyLost("/gone", ".")).toEqual({ reason: "project_gone", root: "/gone" });
+    const root = await project();
+    expect(await whyLost(root, ".")).toEqual({ reason: "project_replaced", root });
+  });
+
   itUnlessRoot(
     "is the directory's if that was closed, with the command that opens it",
     async () => {
@@ -54,6 +60,7 @@ describe("describeEnd", () => {
     [{ reason: "exited", exitCode: null }, "The sandbox ended."],
     [{ reason: "protection_lost", name: ".envrc" }, ".envrc was replaced on this machine"],
     [{ reason: "project_gone", root: "/work" }, "/work was removed or renamed"],
+    [{ reason: "project_replaced", root: "/work" }, "/work was replaced by another directory"],
     [{ reason: "protection_unknown", why: "/work is closed", fix: "" }, "because /work is closed"],
     [{ reason: "out_of_memory" }, "ran out of memory"],
     [{ reason: "engine_lost" }, "connection to the container engine broke"],

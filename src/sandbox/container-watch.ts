@@ -17,6 +17,8 @@ export type SandboxEnd =
   | { readonly reason: "protection_lost"; readonly name: string }
   /** The project's directory itself is gone or has another name; the container was removed. */
   | { readonly reason: "project_gone"; readonly root: string }
+  /** Another directory has taken the project's place; the container, which had the old one, was removed. */
+  | { readonly reason: "project_replaced"; readonly root: string }
   /** A protected file can no longer be looked at, so it is not known whether it is the same. */
   | { readonly reason: "protection_unknown"; readonly why: string; readonly fix: string }
   /** The kernel killed a process in it for lack of memory, after which programs hang; it was removed. */
@@ -46,6 +48,11 @@ export function describeEnd(end: SandboxEnd): { readonly message: string; readon
       return {
         message: `${end.root} was removed or renamed, so the sandbox was ended.`,
         fix: `Nothing of the conversation is lost. ${putBack(end.root)}`,
+      };
+    case "project_replaced":
+      return {
+        message: `${end.root} was replaced by another directory, so the sandbox was ended: it had the old one.`,
+        fix: again,
       };
     case "out_of_memory":
       return {
@@ -88,7 +95,7 @@ export async function whyLost(root: string, name: string): Promise<SandboxEnd> {
     if (cause instanceof LookError)
       return { reason: "protection_unknown", why: cause.message, fix: cause.fix };
   }
-  return { reason: "protection_lost", name };
+  return name === "." ? { reason: "project_replaced", root } : { reason: "protection_lost", name };
 }
 
 /** Watches a running container, and removes it when it must not go on. */

@@ -20,9 +20,9 @@ import type { Engine } from "./engine/index.ts";
 import type { SandboxError } from "./error.ts";
 import { parentDirsOf } from "./git/index.ts";
 import {
-  fileIdentity,
   type GuardedFile,
   type GuardRecord,
+  guardedParent,
   keepProtected,
   readGuardRecord,
 } from "./guard/index.ts";
@@ -237,7 +237,8 @@ async function plan(
 
 /**
  * Adds the volumes and the user's own mounts in the project to the guarded paths, and mounts their
- * parent directories: renaming one would move the mount in it away.
+ * parent directories: renaming one would move the mount in it away. The root is guarded, too: programs
+ * inside would go on in a project that has another name, or in one that is no longer there.
  */
 async function withParentDirs(
   project: ProjectMounts,
@@ -260,15 +261,12 @@ async function withParentDirs(
       ...parents.map((name) => ({ source: join(root, name), target: join(root, name), readOnly })),
     ],
     guarded: [
+      await guardedParent(root, "."),
       ...guarded,
       ...(await Promise.all(parents.map((name) => guardedParent(root, name)))),
       ...volumes,
     ],
   };
-}
-
-async function guardedParent(root: string, name: string): Promise<GuardedFile> {
-  return { name, isParentDir: true, identity: (await fileIdentity(join(root, name))) ?? "" };
 }
 
 /** Records which paths are protected from now on, before anything runs; the error if that fails. */

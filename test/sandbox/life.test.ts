@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -109,6 +109,20 @@ describe("the project's container", SLOW, () => {
     await kill(host);
     const again = await open(engine, how);
     expect(again).toMatchObject({ joined: true, name });
+  });
+
+  it("is not joined if another directory has taken the project's place since", async () => {
+    const root = await scratchDir("project");
+    const how = await options(image, root);
+    const { host } = await startHost(engine, how);
+    await kill(host);
+    await rename(root, `${root}-old`);
+    await mkdir(root);
+    await writeFile(join(root, "new.txt"), "");
+    await own(root, join(root, "new.txt"));
+    const again = await open(engine, how);
+    expect(again.joined).toBe(false);
+    expect((await sh(again, "ls")).stdout).toBe("new.txt\n");
   });
 
   it("is started again if the one to join is just ending", async () => {

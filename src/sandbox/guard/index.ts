@@ -15,4 +15,10 @@ export {
   readGuardRecord,
 } from "./guard-record.ts";
 export { areStillMounted } from "./mount-check.ts";
-export { fileIdentity, type GuardedFile, type MountGuard, watchGuarded } from "./mount-guard.ts";
+export {
+  fileIdentity,
+  type GuardedFile,
+  guardedParent,
+  type MountGuard,
+  watchGuarded,
+} from "./mount-guard.ts";

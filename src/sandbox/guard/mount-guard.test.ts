@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { fileIdentity, type MountGuard, watchGuarded } from "./mount-guard.ts";
+import { fileIdentity, guardedParent, type MountGuard, watchGuarded } from "./mount-guard.ts";
 
 /** Watches a directory and a file; `isMounted` answers in the sandbox's place. */
 async function guarded(isMounted = async () => true): Promise<{ root: string; guard: MountGuard }> {
@@ -56,6 +56,28 @@ describe("watchGuarded", () => {
     const late = await watchGuarded(root, before, async () => true);
     onTestFinished(() => late.close());
     expect(await late.lost).toBe(".envrc");
+  });
+
+  it.each<[string, (root: string) => Promise<void>]>([
+    ["is renamed", (root) => rename(root, `${root}-new`)],
+    ["is removed", (root) => rm(root, { recursive: true })],
+    [
+      "is replaced",
+      async (root) => {
+        await rename(root, `${root}-new`);
+        await mkdir(root);
+      },
+    ],
+  ])("notices that the project's directory %s", async (_name, change) => {
+    const root = await mkdtemp(join(tmpdir(), "codex-chat-guard-"));
+    onTestFinished(async () => {
+      for (const dir of [root, `${root}-new`]) await rm(dir, { recursive: true, force: true });
+    });
+    const guard = await watchGuarded(root, [await guardedParent(root, ".")], async () => true);
+    onTestFinished(() => guard.close());
+    await chmod(root, 0o755);
+    await change(root);
+    expect(await guard.lost).toBe(".");
   });
 
   it("stays quiet while protected files are written in place and others come and go", async () => {

@@ -3,9 +3,9 @@ import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { statsAt } from "../../look.ts";
 
-/** A protected file or directory and the identity it had when it was mounted. */
+/** A mounted file or directory of the project and the identity it had when it was mounted. */
 export type GuardedFile = {
-  /** Relative to the project's top directory. */
+  /** Relative to the project's top directory, which is ".". */
   readonly name: string;
   readonly identity: string;
   /** Mounted writable, so that it cannot be renamed together with what is protected in it. */
@@ -134,6 +134,11 @@ class Watching implements MountGuard {
     }
     this.#isAsking = false;
   }
+}
+
+/** A directory that is mounted writable, as it is now. Rejects with `LookError`. */
+export async function guardedParent(root: string, name: string): Promise<GuardedFile> {
+  return { name, isParentDir: true, identity: (await fileIdentity(join(root, name))) ?? "" };
 }
 
 /**

@@ -72,7 +72,7 @@ describe("in the middle of a turn", SLOW, () => {
     model.answerInTurn(reply(exec("git status; echo over")), reply(message("Here again.")));
     expect(await chat.ask("Are you there?")).toEqual({ status: "completed" });
     const text = await chat.text();
-    expect(text).toMatch(/\*\*Note:\*\* .* was removed, in which the sandbox keeps/);
+    expect(text).toMatch(/\*\*Note:\*\* .* was removed. The sandbox keeps there/);
     expect(text).not.toContain("node:fs");
     await expect.poll(() => readFile(path, "utf8"), WAIT).toContain("Here again.");
   });

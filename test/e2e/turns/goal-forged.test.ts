@@ -58,8 +58,8 @@ describe("a forged turn", SLOW, () => {
       expect(words).toContain("no turn is running");
     }
     expect(model.requests.filter(({ body }) => body["input"] === "forged")).toEqual([]);
-    await chat.until("no goal is pursued");
-    expect((await chat.text()).match(/no goal is pursued/g)).toHaveLength(1);
+    await chat.until("no goal is active");
+    expect((await chat.text()).match(/no goal is active/g)).toHaveLength(1);
   });
 
   it("while a goal is pursued counts against the allowance that all its turns share", async () => {
