@@ -6,18 +6,21 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const UNIT = ["{src,scripts,test/chat}/**/*.test.ts"];
 
 /** Tests of the code with Neovim, Codex, git or containers, for which they mostly wait. */
-const WHOLE = ["{test,attack}/**/*.test.ts"];
+const WHOLE = ["test/**/*.test.ts"];
+
+/** Those that need their modules for themselves: to stand something in, or to put away what a file shares. */
+const ALONE = ["attack/**/*.test.ts", "test/sandbox/unreadable-state.test.ts"];
 
 /** What only root can do: start an engine, mount, give files away, kill what is root's. */
 const FOR_ROOT = ".root.test.ts";
 const onlyForRoot = (pattern: string) => pattern.replace(".test.ts", FOR_ROOT);
 
 /** Run a second time as root: people use the plugin as root, too, in containers and on servers. */
-const ALSO_AS_ROOT = [
+const WHOLE_AS_ROOT = [
   "test/sandbox/{isolation,odd-paths}.test.ts",
   "test/e2e/{turns/sandboxed-turn,projects/commits}.test.ts",
-  "attack/{files-and-git,network,other-users}.test.ts",
 ];
+const ALONE_AS_ROOT = ["attack/{files-and-git,network,other-users}.test.ts"];
 
 /**
  * Which of the tests this run has: `npm test` as root runs them in two parts, first as an ordinary
@@ -46,6 +49,9 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** How tests that wait for other programs run: a third of their time is spent waiting. */
+const WAITING = { maxWorkers: 4, sequence: { groupOrder: 1 } };
+
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
@@ -57,7 +63,7 @@ export default defineConfig({
           include: part === "root" ? UNIT.map(onlyForRoot) : UNIT,
           exclude,
           maxWorkers: 3,
-          // To load the modules anew for each file would be a third of the cost.
+          // To load the modules for each file again would be a third of the cost.
           isolate: false,
         },
       },
@@ -65,11 +71,19 @@ export default defineConfig({
         extends: true,
         test: {
           name: "whole",
-          include: part === "root" ? [...WHOLE.map(onlyForRoot), ...ALSO_AS_ROOT] : WHOLE,
-          exclude: [...exclude, ...UNIT],
-          // A third of their time is spent waiting.
-          maxWorkers: 4,
-          sequence: { groupOrder: 1 },
+          include: part === "root" ? [...WHOLE.map(onlyForRoot), ...WHOLE_AS_ROOT] : WHOLE,
+          exclude: [...exclude, ...UNIT, ...ALONE],
+          isolate: false,
+          ...WAITING,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "alone",
+          include: part === "root" ? [...ALONE.map(onlyForRoot), ...ALONE_AS_ROOT] : ALONE,
+          exclude,
+          ...WAITING,
         },
       },
     ],

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { exec, message, reply } from "../../../src/offline/reply.ts";
 import { containerLock } from "../../../src/sandbox/container/container.ts";
@@ -51,7 +52,10 @@ describe("two Neovims on one project", SLOW, () => {
     await using first = await Conversation.open({ place, model });
     expect(await first.ask("My name is Ada.")).toEqual({ status: "completed" });
     await first.untilSaved();
+    const path = await first.path();
     await first.nvim.command("bwipeout!");
+    // The host has let go of it, too.
+    await expect.poll(() => existsSync(`${path}.lock`), WAIT).toBe(false);
     await using second = await Conversation.open({ place, model });
     await expect.poll(() => second.text(), WAIT).toContain("My name is Ada.");
 
