@@ -16,14 +16,14 @@ const product = whole();
 
 /** What the agent has left in the project by commands of its own, and where it would tell. */
 type Planted = {
-  readonly it: Whole;
+  readonly setup: Whole;
   readonly marks: Record<"parser" | "module" | "program", Mark>;
 };
 
 const PROGRAMS = ["node", "git", "rg", "env", "sh", "xclip", "wl-paste", "xdg-open"];
 
 const planted = lazily(async (): Promise<Planted> => {
-  const it = await product();
+  const setup = await product();
   const marks = {
     parser: await Mark.make(),
     module: await Mark.make(),
@@ -32,9 +32,9 @@ const planted = lazily(async (): Promise<Planted> => {
   const code = `#include <stdio.h>
 __attribute__((constructor)) static void a(void) { fclose(fopen("${marks.parser.path}", "w")); }`;
   const lua = `io.open("${marks.module.path}", "w"):close()`;
-  await it.chat.nvim.lua("vim.opt.runtimepath:prepend(...)", it.place.project);
+  await setup.chat.nvim.lua("vim.opt.runtimepath:prepend(...)", setup.place.project);
   await turnWith(
-    it,
+    setup,
     [
       "mkdir -p parser bin ftplugin after/syntax",
       `printf '%s\\n' '${code}' | gcc -shared -fPIC -x c -o parser/evil.so -`,
@@ -43,7 +43,7 @@ __attribute__((constructor)) static void a(void) { fclose(fopen("${marks.parser.
       `for f in ${PROGRAMS.join(" ")}; do printf '#!/bin/sh\\necho > ${marks.program.path}\\n' > bin/$f; chmod +x bin/$f; done`,
     ].join("\n"),
   );
-  return { it, marks };
+  return { setup, marks };
 });
 
 /** Every module of the plugin. */
@@ -57,10 +57,10 @@ async function modules(): Promise<string[]> {
 
 /** Neovim in the same project, without the plugin or with it behind the project. */
 async function bare(setting: string): Promise<Neovim> {
-  const { it } = await planted();
-  const nvim = await startNeovim({ bare: true, cwd: it.place.project });
+  const { setup } = await planted();
+  const nvim = await startNeovim({ bare: true, cwd: setup.place.project });
   closeAtEnd(async () => nvim.close());
-  await nvim.lua("vim.opt.runtimepath:prepend((...))", it.place.project);
+  await nvim.lua("vim.opt.runtimepath:prepend((...))", setup.place.project);
   await nvim.lua("vim.opt.runtimepath:append((...))", repository);
   await nvim.command(setting);
   return nvim;
@@ -79,14 +79,14 @@ group("editor-code", [
       "compiles a parser into the project on 'runtimepath', and answers with a fence of its name",
     mustHappen: "Neovim loads no code from the project",
     run: async () => {
-      const { it, marks } = await planted();
-      await it.chat.startAnew();
-      it.model.answerInTurn(reply(message(FENCES)));
-      await it.chat.ask("Go on.");
-      await it.chat.until("Done.");
-      await it.chat.nvim.command("redraw");
+      const { setup, marks } = await planted();
+      await setup.chat.startAnew();
+      setup.model.answerInTurn(reply(message(FENCES)));
+      await setup.chat.ask("Go on.");
+      await setup.chat.until("Done.");
+      await setup.chat.nvim.command("redraw");
       const painted = "require('codex-chat.highlight').count(vim.api.nvim_get_current_buf()) > 2";
-      await it.chat.nvim.until(painted);
+      await setup.chat.nvim.until(painted);
       return told(marks.parser, "the parser");
     },
     control: async () => {
@@ -106,19 +106,19 @@ group("editor-code", [
     mustHappen:
       "the plugin loads its own modules, and Neovim loads none from the project for a chat",
     run: async () => {
-      const { it, marks } = await planted();
-      await turnWith(it, "touch changed; ls");
+      const { setup, marks } = await planted();
+      await turnWith(setup, "touch changed; ls");
       for (const command of ["status", "sandbox status"]) {
-        await it.chat.command(command);
-        await it.chat.nvim.until("vim.bo.filetype", "codexchatpage");
-        await it.chat.nvim.command("redraw! | close");
+        await setup.chat.command(command);
+        await setup.chat.nvim.until("vim.bo.filetype", "codexchatpage");
+        await setup.chat.nvim.command("redraw! | close");
       }
-      await it.chat.open("open");
-      await it.chat.nvim.command("edit");
-      await it.chat.nvim.lua(
+      await setup.chat.open("open");
+      await setup.chat.nvim.command("edit");
+      await setup.chat.nvim.lua(
         "for _, name in ipairs({ 'reload', 'tools.lsp', 'edits', 'undo' }) do package.loaded['codex-chat.' .. name] = nil end",
       );
-      await turnWith(it, "echo again > changed");
+      await turnWith(setup, "echo again > changed");
       return told(marks.module, "a module");
     },
     control: async () => {
@@ -133,19 +133,19 @@ group("editor-code", [
     tries: "puts node, git and others into a directory of the project that is first on the PATH",
     mustHappen: "none of them runs on the host, even after it is restarted",
     run: async () => {
-      const { it, marks } = await planted();
-      const { nvim } = it.chat;
-      await nvim.lua("vim.env.PATH = ... .. ':' .. vim.env.PATH", join(it.place.project, "bin"));
-      const before = it.chat.hostPid;
+      const { setup, marks } = await planted();
+      const { nvim } = setup.chat;
+      await nvim.lua("vim.env.PATH = ... .. ':' .. vim.env.PATH", join(setup.place.project, "bin"));
+      const before = setup.chat.hostPid;
       process.kill(before, "SIGKILL");
-      await it.chat.hostGone();
+      await setup.chat.hostGone();
       await nvim.lua(
         "vim.g.codex_chat = vim.tbl_extend('force', vim.g.codex_chat, { node = 'node' })",
       );
-      await it.chat.startAnew();
-      it.model.answerInTurn(reply(exec("git status")), reply(message("It runs again.")));
-      await it.chat.ask("Go on.");
-      await it.chat.until("It runs again.");
+      await setup.chat.startAnew();
+      setup.model.answerInTurn(reply(exec("git status")), reply(message("It runs again.")));
+      await setup.chat.ask("Go on.");
+      await setup.chat.until("It runs again.");
       await nvim.lua(
         "require('codex-chat.context.image').get({ kind = 'image' }, vim.fn.getcwd()) require('codex-chat.context.diff').get(vim.fn.getcwd())",
       );
@@ -153,9 +153,9 @@ group("editor-code", [
       return told(marks.program, "a program");
     },
     control: async () => {
-      const { it, marks } = await planted();
+      const { setup, marks } = await planted();
       const nvim = await bare("stopinsert");
-      await nvim.lua("vim.env.PATH = ... .. ':' .. vim.env.PATH", join(it.place.project, "bin"));
+      await nvim.lua("vim.env.PATH = ... .. ':' .. vim.env.PATH", join(setup.place.project, "bin"));
       await nvim.lua("vim.system({ 'node', '--version' }):wait()");
       return told(marks.program, "a program");
     },

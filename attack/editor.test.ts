@@ -30,17 +30,17 @@ type Shown = { readonly file: string; readonly lines: readonly string[] };
 
 /** The conversation after a turn in which a command printed, or the model said, the text. */
 async function shownByProduct(text: string, by: "command" | "model"): Promise<Shown> {
-  const it = await product();
+  const setup = await product();
   if (by === "command") {
-    await writeFile(join(it.place.project, "said"), text);
-    await turnWith(it, "cat said");
+    await writeFile(join(setup.place.project, "said"), text);
+    await turnWith(setup, "cat said");
   } else {
-    await it.chat.startAnew();
-    it.model.answerInTurn(reply(message(text)));
-    await it.chat.ask("Go on.");
+    await setup.chat.startAnew();
+    setup.model.answerInTurn(reply(message(text)));
+    await setup.chat.ask("Go on.");
   }
-  await it.chat.untilSaved();
-  return { file: await it.chat.fileText(), lines: (await it.chat.text()).split("\n") };
+  await setup.chat.untilSaved();
+  return { file: await setup.chat.fileText(), lines: (await setup.chat.text()).split("\n") };
 }
 
 /** The same text as one puts it into a buffer and a file without a thought. */
@@ -153,12 +153,12 @@ group("editor", [
     tries: "puts a modeline into a file that is open in the editor, which reloads it",
     mustHappen: "no option of the buffer changes",
     run: async () => {
-      const it = await product();
-      const { nvim } = it.chat;
-      const path = join(it.place.project, "open.py");
+      const setup = await product();
+      const { nvim } = setup.chat;
+      const path = join(setup.place.project, "open.py");
       await writeFile(path, "one\n");
       await nvim.command(`set modeline autoread | split ${path}`);
-      await turnWith(it, `printf 'two\\n${MODELINE}\\n' > open.py`);
+      await turnWith(setup, `printf 'two\\n${MODELINE}\\n' > open.py`);
       const text = () => nvim.lua("return vim.fn.getbufline(vim.fn.bufnr(...), 1)[1]", path);
       await nvim.until(`vim.fn.getbufline(vim.fn.bufnr("${path}"), 1)[1]`, "two");
       const width = await nvim.lua("return vim.bo[vim.fn.bufnr(...)].textwidth", path);

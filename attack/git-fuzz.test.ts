@@ -86,7 +86,7 @@ function layoutOf({ isRepository, steps }: Omit<RandomProject, "closed">): Layou
       await plantRepository(root);
       usedIn.push(".");
     }
-    for (const it of steps) await take(it, root, other, usedIn).catch(() => {});
+    for (const step of steps) await take(step, root, other, usedIn).catch(() => {});
     // A project without any repository has nothing to attack.
     if (usedIn.length === 0) {
       await plantRepository(join(root, "only"));

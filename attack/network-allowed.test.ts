@@ -53,11 +53,11 @@ function getsNot(
     tries,
     mustHappen,
     strike: async (out) => {
-      const it = await victim();
-      const before = it.heard.length;
+      const server = await victim();
+      const before = server.heard.length;
       const sent = bytes((await site()).port, (await private_()).port);
       const answer = await out.raw(out.proxyPort, sent, 4);
-      const came = it.heard.slice(before).some((heard) => heard.includes(words));
+      const came = server.heard.slice(before).some((heard) => heard.includes(words));
       return verdict(came, answer.split("\r\n").slice(0, 1).join("") || "no answer");
     },
     product,

@@ -23,11 +23,11 @@ const conversation = whole({ env: { OPENAI_API_KEY: KEY } });
 
 /** The whole product in a turn, Codex and all. */
 const product = async (): Promise<Search> => {
-  const it = await conversation();
-  const { place, model } = it;
+  const setup = await conversation();
+  const { place, model } = setup;
   return {
     look: async (script) => {
-      const found = await duringTurn(it, () =>
+      const found = await duringTurn(setup, () =>
         place.inside(`set -- '${PATTERN}' '${place.project}'; ${script}`),
       );
       // It was in use at that time, or there was nothing to be found.

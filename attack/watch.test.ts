@@ -34,14 +34,14 @@ function tells(name: string, tries: string, script: string, path: string, file =
     tries,
     mustHappen: "the conversation reports it for this turn",
     run: async () => {
-      const it = await product();
-      const root = join(it.place.project, dir);
+      const setup = await product();
+      const root = join(setup.place.project, dir);
       await prepare(root);
       // One of the user's would be read-only.
-      await turnWith(it, `git init -q '${root}/repository'`);
+      await turnWith(setup, `git init -q '${root}/repository'`);
       await pause(300);
-      await turnWith(it, `cd '${root}' && ${script}`);
-      const text = await it.chat.body();
+      await turnWith(setup, `cd '${root}' && ${script}`);
+      const text = await setup.chat.body();
       const told = isTold(text, `${dir}/${path}`);
       return verdict(!told, told ? "it is told of" : text.slice(text.indexOf("Done with it.")));
     },

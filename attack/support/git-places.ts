@@ -93,10 +93,11 @@ export function guarded(
     const place = await hostPlace("guarded");
     await plant(place.project, join(place.base, "other"));
     const planted = (await git(place.project, "rev-parse", "HEAD")).trim();
-    const it = await fortress(place, settings);
+    const fort = await fortress(place, settings);
     const isPrivate = settings["git"] !== "off";
-    if ((it.git !== undefined) !== isPrivate) throw new Error("it has not the git that it should");
-    return { ...it, planted };
+    if ((fort.git !== undefined) !== isPrivate)
+      throw new Error("the sandbox has another git than it should");
+    return { ...fort, planted };
   });
   return async () => {
     const inside = await opened();

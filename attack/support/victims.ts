@@ -74,14 +74,14 @@ export async function startUpstream(): Promise<UpstreamDouble> {
   };
   const server = createHttpServer({ insecureHTTPParser: true }, (request, response) => {
     const { method = "", url = "", rawHeaders } = request;
-    const it: SeenRequest = { method, url, headers: rawHeaders.join("\n"), bytes: 0, body: "" };
-    seen.push(it);
+    const call: SeenRequest = { method, url, headers: rawHeaders.join("\n"), bytes: 0, body: "" };
+    seen.push(call);
     most = Math.max(most, ++now);
     response.on("close", () => now--);
     request.on("error", () => {});
     request.on("data", (chunk: Buffer) => {
-      it.bytes += chunk.length;
-      if (it.body.length < 64 * 1024) it.body += chunk.toString("latin1");
+      call.bytes += chunk.length;
+      if (call.body.length < 64 * 1024) call.body += chunk.toString("latin1");
     });
     request.on("end", () => double.answer(request, response));
   });

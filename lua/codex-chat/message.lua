@@ -139,8 +139,8 @@ local function show_when_idle(text, keep, level)
       callback = function()
         local all = waiting
         waiting = {}
-        for _, it in ipairs(all) do
-          show(it.text, it.keep, it.level)
+        for _, message in ipairs(all) do
+          show(message.text, message.keep, message.level)
         end
       end,
     })

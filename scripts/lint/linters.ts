@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { checkout, type LintPrograms } from "../setup/index.ts";
 import { commitProblems } from "./commits.ts";
+import { luaNames } from "./lua-names.ts";
 import { luaWalls } from "./lua-walls.ts";
 import { typescriptWalls } from "./walls.ts";
 
@@ -39,6 +40,7 @@ export async function linters({ luacheck, shellcheck }: LintPrograms): Promise<r
     { name: "commits", check: () => commitProblems(checkout) },
     { name: "walls", check: () => typescriptWalls(checkout, files) },
     { name: "lua-walls", check: () => luaWalls(checkout, files) },
+    { name: "lua-names", check: () => luaNames(checkout, files) },
   ];
 }
 

@@ -161,12 +161,14 @@ describe("the end of a connection", () => {
       ({ toCodex }: ReturnType<typeof openClient>) => toCodex.destroy(new Error("x")),
     ],
   ])("settles all waiting requests, by %s", async (_, end) => {
-    const it = openClient();
-    const all = Array.from({ length: 40 }, () => it.client.request("model/list", {}));
-    end(it);
-    await it.client.closed;
+    const opened = openClient();
+    const all = Array.from({ length: 40 }, () => opened.client.request("model/list", {}));
+    end(opened);
+    await opened.client.closed;
     for (const request of all) expect(await request).toMatchObject({ error: { kind: "closed" } });
-    expect(await it.client.request("model/list", {})).toMatchObject({ error: { kind: "closed" } });
+    expect(await opened.client.request("model/list", {})).toMatchObject({
+      error: { kind: "closed" },
+    });
   });
 
   it("ends Codex's input, once", async () => {
@@ -181,15 +183,15 @@ describe("the end of a connection", () => {
 
   it("is followed by no notification", async () => {
     const told: string[] = [];
-    const it = openClient({
+    const opened = openClient({
       onNotification: (notification) => {
         told.push(notification.method);
-        it.client.close();
+        opened.client.close();
       },
     });
     const warning = { method: "warning", params: { message: "once" } };
-    it.say(warning, warning);
-    it.say(warning);
+    opened.say(warning, warning);
+    opened.say(warning);
     await settle();
     expect(told).toEqual(["warning"]);
   });

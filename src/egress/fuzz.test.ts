@@ -93,22 +93,22 @@ it("for any request, only the permitted call goes out, no key comes in, and the 
         open(n + 1, 1);
         relay.send(FrameType.data, said, n + 1);
       }
-      for (const [n, it] of all) {
+      for (const [n, step] of all) {
         const id = ids.get(n) ?? 0;
-        if (it.what === "data") {
-          const cut = it.cut % it.text.length;
-          relay.send(FrameType.data, it.text.slice(0, cut), id);
-          relay.send(FrameType.data, it.text.slice(cut), id);
-        } else if (it.what === "open") open(n, it.service);
-        else if (it.what === "end") {
+        if (step.what === "data") {
+          const cut = step.cut % step.text.length;
+          relay.send(FrameType.data, step.text.slice(0, cut), id);
+          relay.send(FrameType.data, step.text.slice(cut), id);
+        } else if (step.what === "open") open(n, step.service);
+        else if (step.what === "end") {
           relay.send(FrameType.end, "", id);
-          open(n, it.service);
-        } else if (it.what === "reset") relay.send(FrameType.reset, "", id);
-        else if (it.what === "stop") relay.stopReading();
-        else if (it.what === "go on") relay.goOn();
-        else if (it.what === "wait") await nextTurn();
+          open(n, step.service);
+        } else if (step.what === "reset") relay.send(FrameType.reset, "", id);
+        else if (step.what === "stop") relay.stopReading();
+        else if (step.what === "go on") relay.goOn();
+        else if (step.what === "wait") await nextTurn();
         // Long enough for a call to reach the upstream.
-        else if (it.what === "listen") for (let turn = 0; turn < 20; turn++) await nextTurn();
+        else if (step.what === "listen") for (let turn = 0; turn < 20; turn++) await nextTurn();
       }
       // All requests are answered before the reader continues.
       for (let turn = 0; turn < 50; turn++) await nextTurn();

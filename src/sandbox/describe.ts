@@ -52,15 +52,15 @@ export async function describeContainer(
 ): Promise<ContainerDescription | undefined> {
   if ((await findContainer(engine, name)) === undefined) return undefined;
   const container = engine.docker.getContainer(name);
-  let it: z.infer<typeof Inspected>;
+  let inspected: z.infer<typeof Inspected>;
   try {
-    it = Inspected.parse(await container.inspect());
+    inspected = Inspected.parse(await container.inspect());
   } catch (cause) {
     if (engineFault(cause).status === 404) return undefined;
     throw cause;
   }
-  const { HostConfig: host } = it;
-  const mounts = it.Mounts.map(({ Type, Destination, RW }) => ({
+  const { HostConfig: host } = inspected;
+  const mounts = inspected.Mounts.map(({ Type, Destination, RW }) => ({
     path: Destination,
     kind: `${Type === "bind" ? "" : `${Type}, `}${RW ? "writable" : "read-only"}`,
   }));
@@ -69,19 +69,19 @@ export async function describeContainer(
     kind: `in memory, ${sizeOf(how)}`,
   }));
   return {
-    id: it.Id,
+    id: inspected.Id,
     name,
-    running: it.State.Running,
-    image: await tagOf(engine, it.Image),
+    running: inspected.State.Running,
+    image: await tagOf(engine, inspected.Image),
     runtime: host.Runtime,
-    startedMs: Date.parse(it.State.StartedAt),
-    user: it.Config.User,
+    startedMs: Date.parse(inspected.State.StartedAt),
+    user: inspected.Config.User,
     network: host.NetworkMode,
     memoryBytes: host.Memory,
     cpus: host.NanoCpus / 1e9,
     pids: host.PidsLimit ?? 0,
     mounts: [...mounts, ...tmpfs].sort((a, b) => (a.path < b.path ? -1 : 1)),
-    processes: it.State.Running ? await processesOf(engine, it.Id) : [],
+    processes: inspected.State.Running ? await processesOf(engine, inspected.Id) : [],
   };
 }
 

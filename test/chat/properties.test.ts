@@ -238,9 +238,9 @@ function rawHtml(lines: readonly string[]): string[] {
 function hasTag(line: string): boolean {
   const token = /\\[!-/:-@[-`{-~]|(`+)|<[a-z/!?]/gi;
   let found = false;
-  for (let it = token.exec(line); it !== null; it = token.exec(line)) {
-    if (it[0].startsWith("<")) found = true;
-    const ticks = it[1];
+  for (let match = token.exec(line); match !== null; match = token.exec(line)) {
+    if (match[0].startsWith("<")) found = true;
+    const ticks = match[1];
     if (ticks === undefined) continue;
     const rest = line.slice(token.lastIndex);
     const partner = [...rest.matchAll(/`+/g)].find((run) => run[0].length === ticks.length);

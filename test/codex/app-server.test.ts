@@ -218,10 +218,10 @@ describe("the models", () => {
     const { data } = listed.value;
     expect(data.filter((entry) => entry.isDefault)).toHaveLength(1);
     expect(data.map((entry) => entry.model)).toContain("gpt-5.5");
-    for (const it of data) {
-      expect(it.displayName).not.toBe("");
-      expect(it.supportedReasoningEfforts.map((effort) => effort.reasoningEffort)).toContain(
-        it.defaultReasoningEffort,
+    for (const model of data) {
+      expect(model.displayName).not.toBe("");
+      expect(model.supportedReasoningEfforts.map((effort) => effort.reasoningEffort)).toContain(
+        model.defaultReasoningEffort,
       );
     }
   });

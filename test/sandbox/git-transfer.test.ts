@@ -32,9 +32,9 @@ async function target(): Promise<Target> {
     await git(dir, "commit", "-qm", name);
   }
   const secret = await git(other, "rev-parse", "HEAD");
-  const it = await openPrivate(engine, image, root);
-  await it.git.follow();
-  return { ...it, other, secret };
+  const agent = await openPrivate(engine, image, root);
+  await agent.git.follow();
+  return { ...agent, other, secret };
 }
 
 /** Runs the attack inside; `$1` is the other repository and `$2` its commit. */
@@ -75,11 +75,11 @@ async function naive({ root, dir }: Target, ...args: readonly string[]): Promise
 
 describe("commits by an attacker", SLOW, () => {
   it("run nothing: no hook, no configured program, no filter", async () => {
-    const it = await target();
+    const agent = await target();
     const mark = join(await scratchDir("mark"), "ran");
-    const real = await filesOf(join(it.root, ".git"));
+    const real = await filesOf(join(agent.root, ".git"));
     await attack(
-      it,
+      agent,
       `payload="touch ${mark} 2>/dev/null; true"
        echo evil > evil; git add evil; git commit -qm evil
        for name in pre-commit post-commit reference-transaction post-index-change pre-receive update post-update; do
@@ -92,11 +92,11 @@ describe("commits by an attacker", SLOW, () => {
        echo '* filter=x diff=x merge=x' > .git/info/attributes; cp .git/info/attributes .gitattributes
        git commit -q --allow-empty -m more`,
     );
-    const { deliveries } = await it.git.collect(CHAT);
+    const { deliveries } = await agent.git.collect(CHAT);
     expect(deliveries).toMatchObject([{ ref: REF }]);
     expect(existsSync(mark)).toBe(false);
-    expect(await filesOf(join(it.root, ".git"))).toEqual(real);
-    await naive(it, "--work-tree=.", "status");
+    expect(await filesOf(join(agent.root, ".git"))).toEqual(real);
+    await naive(agent, "--work-tree=.", "status");
     expect(existsSync(mark)).toBe(true);
   });
 
@@ -123,49 +123,49 @@ describe("commits by an attacker", SLOW, () => {
     ],
     ["commondir", 'echo "$1/.git" > .git/commondir'],
   ])("bring in nothing from another repository of the user: %s", async (_name, script) => {
-    const it = await target();
-    await attack(it, script);
-    const { deliveries } = await it.git.collect(CHAT);
+    const agent = await target();
+    await attack(agent, script);
+    const { deliveries } = await agent.git.collect(CHAT);
     expect(deliveries).toEqual([]);
-    expect(await has(join(it.root, ".git"), it.secret)).toBe(false);
-    expect(await has(await naive(it), it.secret)).toBe(true);
+    expect(await has(join(agent.root, ".git"), agent.secret)).toBe(false);
+    expect(await has(await naive(agent), agent.secret)).toBe(true);
   });
 
   it("arrive unchanged despite replace refs, grafts and a shallow file", async () => {
-    const it = await target();
+    const agent = await target();
     const said = await attack(
-      it,
+      agent,
       `echo 1 > x; git add x; git commit -qm real; tip=$(git rev-parse HEAD)
        other=$(git commit-tree -m other HEAD^{tree}); git replace $tip $other
        mkdir -p .git/info; echo "$tip" > .git/info/grafts; echo "$tip" > .git/shallow
        git log --format=%s; echo $tip > .git/refs/heads/master`,
     );
     expect(said).toContain("other");
-    const { deliveries } = await it.git.collect(CHAT);
+    const { deliveries } = await agent.git.collect(CHAT);
     for (const { ref } of deliveries)
-      expect(await git(it.root, "log", "--format=%s", ref)).toBe("real\na\nfirst");
-    expect(await git(it.root, "for-each-ref", "refs/replace")).toBe("");
-    expect(await git(it.root, "fsck", "--no-dangling")).toBe("");
+      expect(await git(agent.root, "log", "--format=%s", ref)).toBe("real\na\nfirst");
+    expect(await git(agent.root, "for-each-ref", "refs/replace")).toBe("");
+    expect(await git(agent.root, "fsck", "--no-dangling")).toBe("");
   });
 
   it("stay in refs/codex, whatever their branch names, and arrive 50 at a time", async () => {
-    const it = await target();
-    const before = await git(it.root, "for-each-ref");
+    const agent = await target();
+    const before = await git(agent.root, "for-each-ref");
     await attack(
-      it,
+      agent,
       `tree=$(git rev-parse HEAD^{tree})
        for i in $(seq 55); do git update-ref refs/heads/many/$i $(git commit-tree -m $i -p HEAD $tree); done
        tip=$(git commit-tree -m odd -p HEAD $tree)
        for name in ../../../hooks/x ../tags/x x.lock 'a b' '@{-1}' -x; do echo "$tip refs/heads/$name" >> .git/packed-refs; done
        echo $tip > .git/refs/heads/-x; echo $tip > .git/refs/heads/HEAD; echo $tip > .git/refs/tags/tag;`,
     );
-    const { deliveries, notes } = await it.git.collect(CHAT);
+    const { deliveries, notes } = await agent.git.collect(CHAT);
     expect(deliveries).toHaveLength(50);
     expect(notes).toEqual(["7 more of Codex's branches come after the next turn."]);
     for (const { ref } of deliveries) expect(ref).toMatch(/^refs\/codex\/[\w.-]+$/);
-    expect((await it.git.collect(CHAT)).notes).toEqual([]);
-    const after = await git(it.root, "for-each-ref", "--exclude=refs/codex").catch(() =>
-      git(it.root, "for-each-ref", "refs/heads", "refs/tags", "refs/remotes"),
+    expect((await agent.git.collect(CHAT)).notes).toEqual([]);
+    const after = await git(agent.root, "for-each-ref", "--exclude=refs/codex").catch(() =>
+      git(agent.root, "for-each-ref", "refs/heads", "refs/tags", "refs/remotes"),
     );
     expect(after).toBe(before);
   });
@@ -180,8 +180,10 @@ describe("commits by an attacker", SLOW, () => {
     );
     await git(root, "config", "include.path", "../team.config");
     expect(await git(root, "config", "core.excludesFile")).toBe(`${home}/key`);
-    const it = await openPrivate(engine, image, root);
-    await it.git.follow();
-    expect((await sh(it.sandbox, "grep -r hunter2 .git; ls .git")).stdout).not.toContain("hunter2");
+    const agent = await openPrivate(engine, image, root);
+    await agent.git.follow();
+    expect((await sh(agent.sandbox, "grep -r hunter2 .git; ls .git")).stdout).not.toContain(
+      "hunter2",
+    );
   });
 });

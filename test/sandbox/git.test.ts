@@ -39,33 +39,33 @@ describe("the agent's own git directory", SLOW, () => {
     await write(root, { a: "changed\n", staged: "x\n", untracked: "x\n", ignored: "x\n" });
     await git(root, "add", "staged");
     const before = await filesOf(join(root, ".git"));
-    const it = await openPrivate(engine, image, root);
-    expect(await it.git.follow()).toEqual({ deliveries: [], notes: [] });
+    const agent = await openPrivate(engine, image, root);
+    expect(await agent.git.follow()).toEqual({ deliveries: [], notes: [] });
 
     const asked = ["status", "branch -a", "log --format=%H%d", "diff", "diff --cached", "tag -n"];
     for (const what of asked)
-      expect(await inside(it, `git ${what}`)).toBe(
+      expect(await inside(agent, `git ${what}`)).toBe(
         `${await git(root, ...what.split(" "))}\n`.replace(/^\n$/, ""),
       );
 
     await inside(
-      it,
+      agent,
       "git stash -uq; git switch -qc feature; echo 2 > a; git commit -qam one; echo 3 > a; git commit -qam two",
     );
     await inside(
-      it,
+      agent,
       "git commit -q --amend -m 'two, amended'; git rebase -q --exec true HEAD~1; git blame a; git show --stat",
     );
     await inside(
-      it,
+      agent,
       "git worktree add -q /tmp/tree other; cd /tmp/tree; echo 4 > dir/b; git commit -qam three",
     );
     await inside(
-      it,
+      agent,
       "git merge -q --no-edit other; git worktree remove /tmp/tree; git stash pop -q || true; git fsck",
     );
 
-    const { deliveries, notes } = await it.git.collect(CHAT);
+    const { deliveries, notes } = await agent.git.collect(CHAT);
     expect(notes).toEqual([]);
     expect(deliveries).toMatchObject([
       { ref: REF, branch: "feature", count: 4, isForward: true },
@@ -83,8 +83,8 @@ describe("the agent's own git directory", SLOW, () => {
     const root = await project();
     await commit(root, { a: "1\n" }, "second");
     const before = await filesOf(join(root, ".git"));
-    const it = await openPrivate(engine, image, root);
-    await it.git.follow();
+    const agent = await openPrivate(engine, image, root);
+    await agent.git.follow();
     const steps: readonly string[] = [
       "git switch -qc feature; for n in 1 2 3; do echo $n > b; git add b; git commit -qm b$n; done",
       "GIT_SEQUENCE_EDITOR='sed -i 2s/pick/squash/' GIT_EDITOR=true git rebase -q -i HEAD~3; echo f > a; git commit -qam 'feature a'",
@@ -98,13 +98,13 @@ describe("the agent's own git directory", SLOW, () => {
       "git reflog expire --expire=now --all; git gc -q --prune=now; git repack -adq; git pack-refs --all; git fsck",
     ];
     for (const step of steps) {
-      await inside(it, `${step}; git status`);
-      expect((await it.git.collect(CHAT)).notes, step).toEqual([]);
-      expect(await it.git.follow(CHAT), step).toEqual({ deliveries: [], notes: [] });
+      await inside(agent, `${step}; git status`);
+      expect((await agent.git.collect(CHAT)).notes, step).toEqual([]);
+      expect(await agent.git.follow(CHAT), step).toEqual({ deliveries: [], notes: [] });
       await git(root, "status");
       expect(await git(root, "fsck", "--no-dangling"), step).toBe("");
     }
-    expect(await inside(it, "git -C /tmp/other log --format=%an; git config x.y")).toBe(
+    expect(await inside(agent, "git -C /tmp/other log --format=%an; git config x.y")).toBe(
       "Someone\nz\n",
     );
     const subjects = (ref: string) => git(root, "log", "--format=%s", ref);
@@ -119,16 +119,16 @@ describe("the agent's own git directory", SLOW, () => {
   it("delivers commits that the user can take with `git reset`, leaving the files as they are", async () => {
     const root = await project();
     await commit(root, { a: "1\n" }, "second");
-    const it = await openPrivate(engine, image, root);
-    await it.git.follow();
-    await inside(it, "echo 2 > a; echo new > b; git add .; git commit -qm 'from inside'");
-    await it.git.collect(CHAT);
+    const agent = await openPrivate(engine, image, root);
+    await agent.git.follow();
+    await inside(agent, "echo 2 > a; echo new > b; git add .; git commit -qm 'from inside'");
+    await agent.git.collect(CHAT);
     await ownAll(join(root, ".git"));
     await git(root, "reset", "-q", REF);
     expect(await git(root, "status", "--porcelain")).toBe("");
-    expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
-    expect(await it.git.collect(CHAT)).toEqual({ deliveries: [], notes: [] });
-    expect(await inside(it, "git status --porcelain; git log --format=%s -n 1")).toBe(
+    expect(await agent.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
+    expect(await agent.git.collect(CHAT)).toEqual({ deliveries: [], notes: [] });
+    expect(await inside(agent, "git status --porcelain; git log --format=%s -n 1")).toBe(
       "from inside\n",
     );
   });
@@ -136,67 +136,70 @@ describe("the agent's own git directory", SLOW, () => {
   it("follows the user's commits, switches and branch deletions between turns", async () => {
     const root = await project();
     await git(root, "branch", "gone");
-    const it = await openPrivate(engine, image, root);
-    await it.git.follow();
+    const agent = await openPrivate(engine, image, root);
+    await agent.git.follow();
     await commit(root, { a: "1\n" }, "by the user");
     await git(root, "branch", "-qD", "gone");
     await git(root, "switch", "-qc", "next/step");
     await commit(root, { b: "1\n" }, "on a branch");
-    expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
-    expect(await inside(it, "git status -sb; git branch; git log --format=%s -n 2")).toBe(
+    expect(await agent.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
+    expect(await inside(agent, "git status -sb; git branch; git log --format=%s -n 2")).toBe(
       "## next/step\n  master\n* next/step\non a branch\nby the user\n",
     );
     await git(root, "switch", "-q", "--detach", "HEAD~1");
-    await it.git.follow(CHAT);
-    expect(await inside(it, "git status -sb")).toBe("## HEAD (no branch)\n");
+    await agent.git.follow(CHAT);
+    expect(await inside(agent, "git status -sb")).toBe("## HEAD (no branch)\n");
   });
 
   it("keeps the agent's commits if both sides have changed a branch, and reports it", async () => {
     const root = await project();
-    const it = await openPrivate(engine, image, root);
-    await it.git.follow();
-    await inside(it, "echo agent > x; git add x; git commit -qm agent");
+    const agent = await openPrivate(engine, image, root);
+    await agent.git.follow();
+    await inside(agent, "echo agent > x; git add x; git commit -qm agent");
     await commit(root, { y: "user\n" }, "user");
     // What the agent made is a file of the user's commit, too: the contents differ only by `y`.
     await git(root, "rm", "-q", "--cached", "x");
     await git(root, "commit", "-q", "--amend", "-m", "user");
-    const news = await it.git.follow(CHAT);
+    const news = await agent.git.follow(CHAT);
     expect(news.deliveries).toMatchObject([{ ref: REF, count: 1, isForward: false }]);
     expect(news.notes).toEqual([
       "You and Codex have both changed master: Codex goes on with its own version, without your changes.",
     ]);
-    expect(await inside(it, "git log --format=%s -n 1")).toBe("agent\n");
-    expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
+    expect(await inside(agent, "git log --format=%s -n 1")).toBe("agent\n");
+    expect(await agent.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
   });
 
   it("never takes a user's commit for the agent's, even after it was amended or rebased away", async () => {
     const root = await project();
     await git(root, "switch", "-qc", "topic");
     await commit(root, { a: "1\n" }, "by the user");
-    const it = await openPrivate(engine, image, root);
-    await it.git.follow();
+    const agent = await openPrivate(engine, image, root);
+    await agent.git.follow();
     await git(root, "commit", "-q", "--amend", "-m", "by the user, amended");
     await git(root, "switch", "-q", "--detach");
-    expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
+    expect(await agent.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
     await git(root, "commit", "-q", "--allow-empty", "-m", "on no branch");
-    await it.git.follow(CHAT);
+    await agent.git.follow(CHAT);
     await git(root, "switch", "-q", "topic");
-    expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
-    expect(await inside(it, "git log --format=%s -n 1; git branch; ls -d .git/hooks")).toBe(
+    expect(await agent.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
+    expect(await inside(agent, "git log --format=%s -n 1; git branch; ls -d .git/hooks")).toBe(
       "by the user, amended\n  master\n* topic\n.git/hooks\n",
     );
   });
 
   it("takes the user's commit if its content is the same", async () => {
     const root = await project();
-    const it = await openPrivate(engine, image, root);
-    await it.git.follow();
-    await inside(it, "echo 1 > x; git add x; git commit -qm one; echo 2 > x; git commit -qam two");
+    const agent = await openPrivate(engine, image, root);
+    await agent.git.follow();
+    await inside(
+      agent,
+      "echo 1 > x; git add x; git commit -qm one; echo 2 > x; git commit -qam two",
+    );
     await git(root, "add", "x");
     await git(root, "commit", "-qm", "both in one, by the user");
-    const news = await it.git.follow(CHAT);
+    const news = await agent.git.follow(CHAT);
     expect(news).toMatchObject({ deliveries: [{ count: 2 }], notes: [] });
-    expect(await inside(it, "git status -s; git log --format=%s -n 1")).toBe(
+    expect(await inside(agent, "git status -s; git log --format=%s -n 1")).toBe(
       "both in one, by the user\n",
     );
   });
@@ -206,18 +209,20 @@ describe("the agent's own git directory", SLOW, () => {
     const tree = join(dirname(main), "tree");
     await own(dirname(main));
     await git(main, "worktree", "add", "-q", tree);
-    const it = await openPrivate(engine, image, tree);
-    await it.git.follow();
+    const agent = await openPrivate(engine, image, tree);
+    await agent.git.follow();
     expect(
       await inside(
-        it,
+        agent,
         "git status -sb; echo 1 > x; git add x; git commit -qm inside; ls $1/.git/config 2>&1 || true",
       ),
     ).toContain("## tree\n");
-    expect((await it.git.collect(CHAT)).deliveries).toMatchObject([{ ref: REF, branch: "tree" }]);
+    expect((await agent.git.collect(CHAT)).deliveries).toMatchObject([
+      { ref: REF, branch: "tree" },
+    ]);
     expect(await git(main, "log", "--format=%s", "-n", "1", REF)).toBe("inside");
     const attack = await sh(
-      it.sandbox,
+      agent.sandbox,
       'echo x > .git; rm -f .git; mv .git y; cat "$1/.git/config" "$1/.git/HEAD"',
       main,
     );
@@ -233,14 +238,16 @@ describe("the agent's own git directory", SLOW, () => {
     await git(root, "config", "alias.x", "!echo hunter2");
     await git(root, "config", "core.sshCommand", "ssh -i hunter2");
     await writeFile(join(root, ".git/hooks/pre-commit"), "hunter2");
-    const it = await openPrivate(engine, image, root);
-    await it.git.follow();
-    expect(await inside(it, "git remote -v; cat /proc/mounts | grep -c opt/codex-chat/git")).toBe(
+    const agent = await openPrivate(engine, image, root);
+    await agent.git.follow();
+    expect(
+      await inside(agent, "git remote -v; cat /proc/mounts | grep -c opt/codex-chat/git"),
+    ).toBe(
       "origin\thttps://example.org/x.git (fetch)\norigin\thttps://example.org/x.git (push)\n1\n",
     );
-    expect((await sh(it.sandbox, "grep -r hunter2 .git /opt/codex-chat/git*")).stdout).toBe("");
+    expect((await sh(agent.sandbox, "grep -r hunter2 .git /opt/codex-chat/git*")).stdout).toBe("");
     expect(
-      (await sh(it.sandbox, "echo x > /opt/codex-chat/git/objects-0/x; mv .git y; rm -rf .git"))
+      (await sh(agent.sandbox, "echo x > /opt/codex-chat/git/objects-0/x; mv .git y; rm -rf .git"))
         .exitCode,
     ).not.toBe(0);
     expect(await readFile(join(root, ".git/hooks/pre-commit"), "utf8")).toBe("hunter2");
@@ -255,16 +262,16 @@ describe("the agent's own git directory", SLOW, () => {
     await git(root, "commit", "-qm", "with a submodule");
     await git(join(root, "libs/one"), "config", "user.name", "Someone");
     await git(join(root, "libs/one"), "config", "user.email", "someone@example.org");
-    const it = await openPrivate(engine, image, root);
-    expect(await it.git.follow()).toEqual({ deliveries: [], notes: [] });
+    const agent = await openPrivate(engine, image, root);
+    expect(await agent.git.follow()).toEqual({ deliveries: [], notes: [] });
     expect(
-      await inside(it, "git status -s; git -C libs/one log --format=%s; git submodule status"),
+      await inside(agent, "git status -s; git -C libs/one log --format=%s; git submodule status"),
     ).toMatch(/^library\nfirst\n [0-9a-f]{40} libs\/one /);
     await inside(
-      it,
+      agent,
       "cd libs/one; git switch -qc more; echo 2 > lib; git commit -qam more; cd ../..; git commit -qam 'more of it'",
     );
-    const { deliveries, notes } = await it.git.collect(CHAT);
+    const { deliveries, notes } = await agent.git.collect(CHAT);
     expect(notes).toEqual([]);
     expect(deliveries).toMatchObject([
       { ref: REF, branch: "master", submodule: undefined },
@@ -284,12 +291,12 @@ describe("the agent's own git directory", SLOW, () => {
     await git(root, "config", "user.email", "someone@example.org");
     await git(root, "sparse-checkout", "set", "in");
     await git(root, "update-index", "--split-index");
-    const it = await openPrivate(engine, image, root);
-    expect(await it.git.follow()).toEqual({ deliveries: [], notes: [] });
+    const agent = await openPrivate(engine, image, root);
+    expect(await agent.git.follow()).toEqual({ deliveries: [], notes: [] });
     const said = "ls; git status -s; git log --format=%s; git sparse-checkout list";
-    expect(await inside(it, said)).toBe("in\nthird\nin\n");
-    await inside(it, "echo 3 > in/a; git commit -qam fourth");
-    expect(await it.git.collect(CHAT)).toMatchObject({ deliveries: [{ count: 1 }], notes: [] });
+    expect(await inside(agent, said)).toBe("in\nthird\nin\n");
+    await inside(agent, "echo 3 > in/a; git commit -qam fourth");
+    expect(await agent.git.collect(CHAT)).toMatchObject({ deliveries: [{ count: 1 }], notes: [] });
     expect(await git(root, "ls-tree", "-r", "--name-only", REF)).toBe("in/a\nout/b");
   });
 
@@ -298,15 +305,15 @@ describe("the agent's own git directory", SLOW, () => {
     await git(root, "init", "-q", "--object-format=sha256", "-b", "trunk");
     await git(root, "config", "user.name", "Someone");
     await git(root, "config", "user.email", "someone@example.org");
-    const it = await openPrivate(engine, image, root);
-    expect(await it.git.follow()).toEqual({ deliveries: [], notes: [] });
+    const agent = await openPrivate(engine, image, root);
+    expect(await agent.git.follow()).toEqual({ deliveries: [], notes: [] });
     expect(
       await inside(
-        it,
+        agent,
         "git branch --show-current; echo 1 > a; git add a; git commit -qm first; git status -s",
       ),
     ).toBe("trunk\n");
-    const { deliveries } = await it.git.collect(CHAT);
+    const { deliveries } = await agent.git.collect(CHAT);
     expect(deliveries).toMatchObject([{ ref: REF, branch: "trunk", count: 1, isForward: true }]);
     expect(deliveries[0]?.tip).toMatch(/^[0-9a-f]{64}$/);
     await ownAll(join(root, ".git"));
@@ -317,15 +324,15 @@ describe("the agent's own git directory", SLOW, () => {
   it("is repaired after the agent has destroyed it", async () => {
     const root = await project();
     await commit(root, { a: "1\n" }, "second");
-    const it = await openPrivate(engine, image, root);
-    await it.git.follow();
-    await sh(it.sandbox, "rm -rf .git/*");
-    expect(await it.git.collect(CHAT)).toEqual({ deliveries: [], notes: [] });
-    expect(await it.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
-    expect(await inside(it, "git status -s; git log --format=%s -n 1")).toBe("second\n");
-    await inside(it, "echo 1 > x; git add x; git commit -qm third; rm .git/HEAD .git/config");
-    expect((await it.git.follow(CHAT)).notes).toEqual([]);
-    expect(await inside(it, "git status -s; git log --format=%s -n 1")).toBe("third\n");
+    const agent = await openPrivate(engine, image, root);
+    await agent.git.follow();
+    await sh(agent.sandbox, "rm -rf .git/*");
+    expect(await agent.git.collect(CHAT)).toEqual({ deliveries: [], notes: [] });
+    expect(await agent.git.follow(CHAT)).toEqual({ deliveries: [], notes: [] });
+    expect(await inside(agent, "git status -s; git log --format=%s -n 1")).toBe("second\n");
+    await inside(agent, "echo 1 > x; git add x; git commit -qm third; rm .git/HEAD .git/config");
+    expect((await agent.git.follow(CHAT)).notes).toEqual([]);
+    expect(await inside(agent, "git status -s; git log --format=%s -n 1")).toBe("third\n");
   });
 
   it("keeps the agent's state when a sandbox is opened again", async () => {

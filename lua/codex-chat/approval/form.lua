@@ -204,9 +204,9 @@ local function ask_choices(field, done, chosen)
       return
     end
     local values = {}
-    for _, it in ipairs(field.options) do
-      if chosen[it.value] then
-        values[#values + 1] = it.value
+    for _, choice in ipairs(field.options) do
+      if chosen[choice.value] then
+        values[#values + 1] = choice.value
       end
     end
     local err = bounds_error(field, #values, "a number of choices: ")

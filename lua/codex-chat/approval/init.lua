@@ -224,8 +224,8 @@ end
 function M.target_patch()
   local chat, approval = target_approval()
   if chat and approval and not approval.diff then
-    approval = vim.iter(chat.approvals):find(function(it)
-      return it.diff
+    approval = vim.iter(chat.approvals):find(function(pending)
+      return pending.diff
     end)
   end
   return chat, approval
@@ -271,8 +271,8 @@ end
 ---@param opts codex-chat.AnswerOpts
 ---@return boolean answered
 function M.answer_as(chat, decision, opts)
-  local approval = vim.iter(chat.approvals):find(function(it)
-    return not opts.id or it.id == opts.id
+  local approval = vim.iter(chat.approvals):find(function(pending)
+    return not opts.id or pending.id == opts.id
   end)
   if not approval or (decision == "accept" and approval.fields and not opts.answers) then
     return false

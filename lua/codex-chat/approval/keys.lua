@@ -163,20 +163,20 @@ local function keys_of(chat, approval)
     add_keys(lhs, run, desc, wants)
   end
   if approval.diff and keys.edit then
-    add_keys(keys.edit, "<Plug>(codex-chat-patch)", "see and edit as a diff", function(it)
-      return it.diff == true
+    add_keys(keys.edit, "<Plug>(codex-chat-patch)", "see and edit as a diff", function(asked)
+      return asked.diff == true
     end)
   end
   for _, decision in ipairs(M.decisions) do
     if keys[decision] and M.offers(approval, decision) then
-      add(keys[decision], ("on_answer('%s')"):format(decision), M.words[decision], function(it)
-        return M.offers(it, decision)
+      add(keys[decision], ("on_answer('%s')"):format(decision), M.words[decision], function(asked)
+        return M.offers(asked, decision)
       end)
     end
   end
   for number = 1, keys.pick and numbers(approval) or 0 do
-    add(tostring(number), ("on_pick(%d)"):format(number), "pick", function(it)
-      return number <= numbers(it)
+    add(tostring(number), ("on_pick(%d)"):format(number), "pick", function(asked)
+      return number <= numbers(asked)
     end)
   end
   return wanted

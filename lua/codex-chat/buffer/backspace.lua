@@ -41,9 +41,16 @@ end
 ---@param col integer
 ---@return integer? nil if Neovim knows the place
 local function reach(chat, lhs, row, col)
-  local it = began[chat.buf]
-  local pos = it and api.nvim_buf_get_extmark_by_id(chat.buf, ns, it.mark, {})
-  if not it or not pos or pos[1] ~= row or pos[1] == it.row or pos[2] >= col or pos[2] == 0 then
+  local began_at = began[chat.buf]
+  local pos = began_at and api.nvim_buf_get_extmark_by_id(chat.buf, ns, began_at.mark, {})
+  if
+    not began_at
+    or not pos
+    or pos[1] ~= row
+    or pos[1] == began_at.row
+    or pos[2] >= col
+    or pos[2] == 0
+  then
     return nil
   end
   local line = api.nvim_get_current_line()
@@ -101,11 +108,11 @@ end
 ---@param chat codex-chat.Chat
 function M.begin(chat)
   local cursor = api.nvim_win_get_cursor(0)
-  local it = began[chat.buf]
+  local began_at = began[chat.buf]
   local row = cursor[1] - 1
   local col = math.min(cursor[2], #api.nvim_get_current_line())
   local mark = api.nvim_buf_set_extmark(chat.buf, ns, row, col, {
-    id = it and it.mark or nil,
+    id = began_at and began_at.mark or nil,
     right_gravity = false,
   })
   began[chat.buf] = { mark = mark, row = row }

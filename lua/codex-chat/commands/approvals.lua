@@ -30,16 +30,20 @@ function M.choose(chat, word)
     set(chat, word)
     return
   end
-  action.run(chat, "approvals/list", {}, function(it, err)
+  action.run(chat, "approvals/list", {}, function(policies, err)
     if err then
       say.error(err)
       return
     end
-    vim.ui.select(it.offered, {
+    vim.ui.select(policies.offered, {
       prompt = "Approvals",
       kind = "codex-chat-approvals",
       format_item = function(policy)
-        return ("%s %s: %s"):format(policy == it.current and "●" or " ", policy, meaning[policy])
+        return ("%s %s: %s"):format(
+          policy == policies.current and "●" or " ",
+          policy,
+          meaning[policy]
+        )
       end,
     }, function(picked)
       if picked then

@@ -57,62 +57,83 @@ local function size(bytes, what)
 end
 
 --- The parts of an entry's line, by its event; any of them may be missing.
----@type table<string, fun(it: table): any[]>
+---@type table<string, fun(entry: table): any[]>
 local details = {
-  command = function(it)
-    local exit = type(it.exitCode) == "number" and ("exit %d"):format(it.exitCode) or it.status
-    return { it.command, exit, seconds(it.ms), size(it.outputBytes, "of output") }
+  command = function(entry)
+    local exit = type(entry.exitCode) == "number" and ("exit %d"):format(entry.exitCode)
+      or entry.status
+    return { entry.command, exit, seconds(entry.ms), size(entry.outputBytes, "of output") }
   end,
-  patch = function(it)
+  patch = function(entry)
     local files = vim.tbl_map(function(file)
       return type(file) == "table" and ("%s %s"):format(file.change, file.path) or file
-    end, type(it.files) == "table" and it.files or {})
-    return { table.concat(files, ", "), it.status }
+    end, type(entry.files) == "table" and entry.files or {})
+    return { table.concat(files, ", "), entry.status }
   end,
-  approval = function(it)
-    local by = it.by and ("by %s"):format(it.by)
-    return { it.decision, by, ("%s: %s"):format(it.asked, it.about), it.reason, seconds(it.ms) }
+  approval = function(entry)
+    local by = entry.by and ("by %s"):format(entry.by)
+    return {
+      entry.decision,
+      by,
+      ("%s: %s"):format(entry.asked, entry.about),
+      entry.reason,
+      seconds(entry.ms),
+    }
   end,
-  network = function(it)
-    local to = ("%s %s:%s"):format(it.method or "to", it.host, it.port)
-    local more = it.omitted and ("%s more were not recorded"):format(it.omitted)
-    return { it.decision, to, it.by, it.address, it.reason, size(it.bytesOut, "out"), more }
+  network = function(entry)
+    local to = ("%s %s:%s"):format(entry.method or "to", entry.host, entry.port)
+    local more = entry.omitted and ("%s more were not recorded"):format(entry.omitted)
+    return {
+      entry.decision,
+      to,
+      entry.by,
+      entry.address,
+      entry.reason,
+      size(entry.bytesOut, "out"),
+      more,
+    }
   end,
-  model_request = function(it)
-    local out, into = size(it.bytesOut, "out"), size(it.bytesIn, "in")
-    return { it.outcome, it.status, it.reason, out, into, seconds(it.ms) }
+  model_request = function(entry)
+    local out, into = size(entry.bytesOut, "out"), size(entry.bytesIn, "in")
+    return { entry.outcome, entry.status, entry.reason, out, into, seconds(entry.ms) }
   end,
-  self_test = function(it)
-    local cached = it.cached and "proven before" or nil
-    return { it.passed and "passed" or "FAILED", it.runtime, it.kernel, cached, it.reason }
+  self_test = function(entry)
+    local cached = entry.cached and "proven before" or nil
+    return {
+      entry.passed and "passed" or "FAILED",
+      entry.runtime,
+      entry.kernel,
+      cached,
+      entry.reason,
+    }
   end,
-  protected_file = function(it)
-    return { ("%s %s"):format(it.path, it.change), it.what, it.runs }
+  protected_file = function(entry)
+    return { ("%s %s"):format(entry.path, entry.change), entry.what, entry.runs }
   end,
-  git_transfer = function(it)
-    local commits = it.commits and ("%s commits"):format(it.commits)
-    return { it.outcome, it.ref, commits, size(it.bytes, ""), it.reason }
+  git_transfer = function(entry)
+    local commits = entry.commits and ("%s commits"):format(entry.commits)
+    return { entry.outcome, entry.ref, commits, size(entry.bytes, ""), entry.reason }
   end,
-  credential = function(it)
-    return { it.action, it.source, it.reason }
+  credential = function(entry)
+    return { entry.action, entry.source, entry.reason }
   end,
-  sandbox = function(it)
-    return { it.action, it.container, it.runtime, it.image, it.reason }
+  sandbox = function(entry)
+    return { entry.action, entry.container, entry.runtime, entry.image, entry.reason }
   end,
-  left_out = function(it)
-    return { ("%s of %s, beyond the limit per minute"):format(it.lines, it.of) }
+  left_out = function(entry)
+    return { ("%s of %s, beyond the limit per minute"):format(entry.lines, entry.of) }
   end,
-  lost = function(it)
-    return { ("%s lines could not be written"):format(it.lines) }
+  lost = function(entry)
+    return { ("%s lines could not be written"):format(entry.lines) }
   end,
 }
 
 ---@param line string of JSON
 ---@return string for a reader; the line itself if it is not an entry
 local function shown_line(line)
-  local decoded, it = pcall(vim.json.decode, line)
-  local detail = decoded and type(it) == "table" and details[it.event]
-  local ok, list = pcall(detail or error, it)
+  local decoded, entry = pcall(vim.json.decode, line)
+  local detail = decoded and type(entry) == "table" and details[entry.event]
+  local ok, list = pcall(detail or error, entry)
   if not ok then
     return plain(line)
   end
@@ -122,8 +143,8 @@ local function shown_line(line)
       shown[#shown + 1] = plain(list[n])
     end
   end
-  local time = plain(it.time or ""):gsub("T", " "):gsub("%.%d+Z$", "")
-  return ("%-19s  %-14s  %s"):format(time, plain(it.event or "?"), table.concat(shown, " · "))
+  local time = plain(entry.time or ""):gsub("T", " "):gsub("%.%d+Z$", "")
+  return ("%-19s  %-14s  %s"):format(time, plain(entry.event or "?"), table.concat(shown, " · "))
 end
 
 --- The last complete lines of a file.

@@ -95,11 +95,11 @@ end
 --- Ends the login, here and at the service.
 ---@param chat codex-chat.Chat
 function M.stop(chat)
-  action.run(chat, "login/end", {}, function(it, err)
+  action.run(chat, "login/end", {}, function(ended, err)
     if err then
       say.error(err)
     else
-      say.info(it.was ~= "" and ("logged out " .. it.was .. ".") or "you are not logged in.")
+      say.info(ended.was ~= "" and ("logged out " .. ended.was .. ".") or "you are not logged in.")
     end
   end)
 end

@@ -81,9 +81,13 @@ function M.choose(chat, words, default)
     vim.ui.select(models, {
       prompt = "Model",
       kind = "codex-chat-model",
-      ---@param it codex-chat.ListedModel
-      format_item = function(it)
-        return ("%s %s  %s"):format(it.isCurrent and "●" or " ", it.name, it.description)
+      ---@param listed codex-chat.ListedModel
+      format_item = function(listed)
+        return ("%s %s  %s"):format(
+          listed.isCurrent and "●" or " ",
+          listed.name,
+          listed.description
+        )
       end,
     }, function(picked)
       if picked then

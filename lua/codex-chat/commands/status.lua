@@ -77,9 +77,9 @@ local function limits_text(limits)
 end
 
 ---@param chat codex-chat.Chat
----@param it codex-chat.ConversationStatus
+---@param status codex-chat.ConversationStatus
 ---@return string[]
-local function lines_of(chat, it)
+local function lines_of(chat, status)
   local short = function(path)
     return vim.fn.fnamemodify(path, ":~")
   end
@@ -92,35 +92,35 @@ local function lines_of(chat, it)
   end
   add("Project", short(chat.root))
   add("File", short(chat.path))
-  add("Thread", it.thread)
+  add("Thread", status.thread)
   add("State", chat.state.phase .. (chat.state.detail and (": " .. chat.state.detail) or ""))
   local waits = #require("codex-chat.ui.waiting").all()
   if waits > 0 then
     local what = waits == 1 and "question waits" or "questions wait"
     add("Waiting", ("%d %s for you: `:CodexChat question` goes there"):format(waits, what))
   end
-  add("Model", it.model .. (it.effort ~= "" and (", effort " .. it.effort) or ""))
-  add("Mode", it.plan and "plan: nothing is changed" or "work")
-  add("Endpoint", it.endpoint)
-  add("Authorized by", it.credential)
-  add("Approvals", it.approvals)
-  add("Sandbox", it.running and it.sandbox or "not running; the next message starts it")
-  add("Tokens", usage_text(it.usage))
-  add("Rate limits", limits_text(it.limits or {}))
-  if #it.instructions > 0 then
-    add("Instructions", table.concat(vim.tbl_map(short, it.instructions), ", "))
+  add("Model", status.model .. (status.effort ~= "" and (", effort " .. status.effort) or ""))
+  add("Mode", status.plan and "plan: nothing is changed" or "work")
+  add("Endpoint", status.endpoint)
+  add("Authorized by", status.credential)
+  add("Approvals", status.approvals)
+  add("Sandbox", status.running and status.sandbox or "not running; the next message starts it")
+  add("Tokens", usage_text(status.usage))
+  add("Rate limits", limits_text(status.limits or {}))
+  if #status.instructions > 0 then
+    add("Instructions", table.concat(vim.tbl_map(short, status.instructions), ", "))
   end
-  if #it.refused > 0 then
+  if #status.refused > 0 then
     local hosts = vim.tbl_map(function(refused)
       return ("%s (%d)"):format(refused.host, refused.times)
-    end, it.refused)
+    end, status.refused)
     add("Refused hosts", table.concat(hosts, ", "))
   end
-  local hosts = require("codex-chat.commands.network").summary(it.network)
+  local hosts = require("codex-chat.commands.network").summary(status.network)
   add("Network", hosts == "" and "only the model's" or ("the model's, and " .. hosts))
-  if #it.servers > 0 then
+  if #status.servers > 0 then
     vim.list_extend(lines, { "", "## MCP servers", "" })
-    vim.list_extend(lines, server_lines(it.servers))
+    vim.list_extend(lines, server_lines(status.servers))
   end
   return lines
 end
@@ -128,11 +128,11 @@ end
 --- Shows the state of the conversation.
 ---@param chat codex-chat.Chat
 function M.show(chat)
-  require("codex-chat.host.request").run(chat, "status/read", {}, function(it, err)
+  require("codex-chat.host.request").run(chat, "status/read", {}, function(status, err)
     if err then
       say.error(err)
     else
-      page.show(lines_of(chat, it), "status")
+      page.show(lines_of(chat, status), "status")
     end
   end)
 end

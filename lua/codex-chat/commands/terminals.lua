@@ -66,8 +66,8 @@ function M.pick(chat)
     vim.ui.select(terminals, {
       prompt = "Commands that still run",
       kind = "codex-chat-terminal",
-      format_item = function(it)
-        return (it.command:gsub("%c", " "))
+      format_item = function(terminal)
+        return (terminal.command:gsub("%c", " "))
       end,
     }, function(picked)
       if picked then

@@ -13,27 +13,30 @@ local severities = { "error", "warning", "info", "hint" }
 ---@return string[]
 function M.diagnostic_lines(found, root)
   local list = {}
-  for _, it in ipairs(found) do
-    list[#list + 1] = { it = it, name = part.relative(api.nvim_buf_get_name(it.bufnr), root) }
+  for _, diagnostic in ipairs(found) do
+    list[#list + 1] = {
+      diagnostic = diagnostic,
+      name = part.relative(api.nvim_buf_get_name(diagnostic.bufnr), root),
+    }
   end
   table.sort(list, function(a, b)
     if a.name ~= b.name then
       return a.name < b.name
     end
-    if a.it.lnum ~= b.it.lnum then
-      return a.it.lnum < b.it.lnum
+    if a.diagnostic.lnum ~= b.diagnostic.lnum then
+      return a.diagnostic.lnum < b.diagnostic.lnum
     end
-    return a.it.col < b.it.col
+    return a.diagnostic.col < b.diagnostic.col
   end)
   return vim.tbl_map(function(entry)
-    local it = entry.it
+    local diagnostic = entry.diagnostic
     return ("%s:%d:%d: %s: %s%s"):format(
       entry.name == "" and "(unnamed)" or entry.name,
-      it.lnum + 1,
-      it.col + 1,
-      severities[it.severity] or "note",
-      require("codex-chat.context.bounds").joined(it.message, " "),
-      it.source and (" [%s]"):format(it.source) or ""
+      diagnostic.lnum + 1,
+      diagnostic.col + 1,
+      severities[diagnostic.severity] or "note",
+      require("codex-chat.context.bounds").joined(diagnostic.message, " "),
+      diagnostic.source and (" [%s]"):format(diagnostic.source) or ""
     )
   end, list)
 end
@@ -43,14 +46,14 @@ end
 ---@return codex-chat.ContextPart?
 ---@return string? err
 function M.of_diagnostics(buf, root)
-  local found = vim.tbl_filter(function(it)
-    local name = api.nvim_buf_is_valid(it.bufnr) and api.nvim_buf_get_name(it.bufnr)
+  local found = vim.tbl_filter(function(diagnostic)
+    local name = api.nvim_buf_is_valid(diagnostic.bufnr) and api.nvim_buf_get_name(diagnostic.bufnr)
     if buf ~= nil or not name or name == "" then
       return buf ~= nil
     end
     -- SECURITY: its text may have been read through a link at that time.
     return part.relative(name, root):sub(1, 1) ~= "/"
-      and require("codex-chat.context.paths").was_inside(it.bufnr, root)
+      and require("codex-chat.context.paths").was_inside(diagnostic.bufnr, root)
   end, vim.diagnostic.get(buf))
   if #found == 0 then
     return nil, "there are no diagnostics"
@@ -64,9 +67,14 @@ end
 ---@return string? err
 function M.of_quickfix(root)
   local lines = {}
-  for _, it in ipairs(vim.fn.getqflist()) do
-    local name = it.bufnr > 0 and part.relative(api.nvim_buf_get_name(it.bufnr), root) or ""
-    lines[#lines + 1] = ("%s:%d:%d: %s"):format(name, it.lnum, it.col, (it.text:gsub("\n", " ")))
+  for _, item in ipairs(vim.fn.getqflist()) do
+    local name = item.bufnr > 0 and part.relative(api.nvim_buf_get_name(item.bufnr), root) or ""
+    lines[#lines + 1] = ("%s:%d:%d: %s"):format(
+      name,
+      item.lnum,
+      item.col,
+      (item.text:gsub("\n", " "))
+    )
   end
   if #lines == 0 then
     return nil, "the quickfix list is empty"

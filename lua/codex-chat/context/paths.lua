@@ -181,9 +181,9 @@ function M.find(root, path)
   if type(path) ~= "string" or path == "" then
     return nil, "path is needed"
   end
-  for _, it in ipairs(M.all(root)) do
-    if it.name == path or root .. "/" .. it.name == path or "./" .. it.name == path then
-      return it.buf
+  for _, listed in ipairs(M.all(root)) do
+    if listed.name == path or root .. "/" .. listed.name == path or "./" .. listed.name == path then
+      return listed.buf
     end
   end
   return nil, ("%s is not open in the editor; read the file itself"):format(path:sub(1, 300))

@@ -110,8 +110,8 @@ function M.line(parts)
   if #parts == 0 then
     return nil
   end
-  local labels = vim.tbl_map(function(it)
-    return (it.label:gsub("%c", " "))
+  local labels = vim.tbl_map(function(part)
+    return (part.label:gsub("%c", " "))
   end, parts)
   return require("codex-chat.format").context_line(labels)
 end

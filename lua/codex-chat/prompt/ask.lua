@@ -65,8 +65,8 @@ end
 ---@return boolean
 local function is_outgoing(asked)
   local chat = registry.get(asked.buf)
-  return vim.iter(chat and chat.outgoing or {}):any(function(it)
-    return it.id == asked.id
+  return vim.iter(chat and chat.outgoing or {}):any(function(outgoing)
+    return outgoing.id == asked.id
   end)
 end
 

@@ -149,15 +149,15 @@ end
 
 --- Puts a query above the prompt, in which the user may be typing, and sends it.
 ---@param chat codex-chat.Chat
----@param it codex-chat.Outgoing
+---@param query codex-chat.Outgoing
 ---@param parts codex-chat.ContextPart[]
-local function deliver_above(chat, it, parts)
+local function deliver_above(chat, query, parts)
   local line = require("codex-chat.context.resolve").line(parts)
   heading.settle(chat)
   blocks.machine(chat, function()
     local prompt = blocks.prompt_row(chat)
-    local row = it.mode == "queue" and prompt or require("codex-chat.buffer.pending").row(chat)
-    local section = vim.list_extend({ require("codex-chat.format").user_heading, "" }, it.lines)
+    local row = query.mode == "queue" and prompt or require("codex-chat.buffer.pending").row(chat)
+    local section = vim.list_extend({ require("codex-chat.format").user_heading, "" }, query.lines)
     if line then
       vim.list_extend(section, { "", line })
     end
@@ -165,22 +165,22 @@ local function deliver_above(chat, it, parts)
     section[count + 1] = ""
     blocks.splice(chat, row, 0, section)
     blocks.set_prompt(chat, prompt + count + 1)
-    blocks.set_range(chat, it.id, row, row + count, 0)
+    blocks.set_range(chat, query.id, row, row + count, 0)
   end)
-  local text = table.concat(it.lines, "\n")
-  tell(chat, { id = it.id, text = text, mode = it.mode, line = line, parts = parts })
+  local text = table.concat(query.lines, "\n")
+  tell(chat, { id = query.id, text = text, mode = query.mode, line = line, parts = parts })
 end
 
 --- Sends the first of the queries that wait for programs, and then the others.
 ---@param chat codex-chat.Chat
 local function deliver_outgoing(chat)
-  local it = chat.outgoing and chat.outgoing[1]
-  if not it then
+  local query = chat.outgoing and chat.outgoing[1]
+  if not query then
     chat.outgoing = nil
     return
   end
   require("codex-chat.async").async(function()
-    return require("codex-chat.context.resolve").all(table.concat(it.lines, "\n"), chat.root)
+    return require("codex-chat.context.resolve").all(table.concat(query.lines, "\n"), chat.root)
   end, function(parts, err)
     table.remove(chat.outgoing, 1)
     if registry.get(chat.buf) ~= chat or not api.nvim_buf_is_loaded(chat.buf) then
@@ -188,12 +188,12 @@ local function deliver_outgoing(chat)
     end
     if parts then
       require("codex-chat.buffer.defer_edits").run(chat, function()
-        deliver_above(chat, it, parts)
+        deliver_above(chat, query, parts)
       end)
     else
       complain(err)
-      if it.refused then
-        it.refused(err)
+      if query.refused then
+        query.refused(err)
       end
     end
     deliver_outgoing(chat)
@@ -210,23 +210,23 @@ function M.send_lines(chat, lines, opts)
   opts = opts or {}
   local resolver = require("codex-chat.context.resolve")
   local text = table.concat(lines, "\n")
-  local it = { id = next_id(chat), lines = lines, mode = opts.mode, refused = opts.refused }
+  local query = { id = next_id(chat), lines = lines, mode = opts.mode, refused = opts.refused }
   if chat.outgoing then
-    table.insert(chat.outgoing, it)
-    return it.id
+    table.insert(chat.outgoing, query)
+    return query.id
   end
   if resolver.slow(text) then
-    chat.outgoing = { it }
+    chat.outgoing = { query }
     deliver_outgoing(chat)
-    return it.id
+    return query.id
   end
   local parts, err = resolver.all(text, chat.root)
   if not parts then
     complain(err --[[@as string]])
     return nil
   end
-  deliver_above(chat, it, parts)
-  return it.id
+  deliver_above(chat, query, parts)
+  return query.id
 end
 
 --- Turns the prompt's text into a sent query.

@@ -31,10 +31,10 @@ function M.may_edit(buf)
 end
 
 local function flush()
-  for name, it in pairs(waiting) do
-    if it.is_calm() then
+  for name, task in pairs(waiting) do
+    if task.is_calm() then
       waiting[name] = nil
-      it.run()
+      task.run()
     end
   end
   if group and next(waiting) == nil then

@@ -55,8 +55,8 @@ end
 --- Asks about one conflict.
 ---@param buf integer
 function M.ask(buf)
-  local it = conflict.of(buf)
-  if not it then
+  local found = conflict.of(buf)
+  if not found then
     say.info("no question is waiting for an answer.")
     return
   end
@@ -69,7 +69,7 @@ function M.ask(buf)
     choices[#choices + 1] = { label, "merge" }
   end
   choices[#choices + 1] = { "Not now" }
-  local tab = show(buf, it.content)
+  local tab = show(buf, found.content)
   vim.cmd("redraw")
   vim.ui.select(choices, {
     prompt = vim.fs.basename(api.nvim_buf_get_name(buf)) .. " changed on disk (left).",
@@ -81,7 +81,7 @@ function M.ask(buf)
     if not choice or not choice[2] then
       return
     end
-    if conflict.of(buf) ~= it then
+    if conflict.of(buf) ~= found then
       say.warn("the file has changed again. :CodexChat question shows it as it is now.")
       close(tab, buf)
       return

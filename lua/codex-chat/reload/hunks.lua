@@ -42,8 +42,8 @@ end
 local function compare(old, new, linematch)
   local options = { result_type = "indices", linematch = linematch }
   local found = diff(old, new, options) --[[@as integer[][] ]]
-  return vim.tbl_map(function(it)
-    local old_first, old_count, new_first, new_count = unpack(it)
+  return vim.tbl_map(function(hunk)
+    local old_first, old_count, new_first, new_count = unpack(hunk)
     -- Where a side has no lines, its row is the one before them.
     return {
       old = old_count > 0 and old_first - 1 or old_first,

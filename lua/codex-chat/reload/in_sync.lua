@@ -19,11 +19,11 @@ function M.is_possible(buf)
   end
   local name = api.nvim_buf_get_name(buf)
   local tail = vim.fs.basename(name)
-  return not vim.iter(api.nvim_get_autocmds({ event = "BufWriteCmd" })):any(function(it)
-    if it.buflocal then
-      return it.buffer == buf
+  return not vim.iter(api.nvim_get_autocmds({ event = "BufWriteCmd" })):any(function(autocmd)
+    if autocmd.buflocal then
+      return autocmd.buffer == buf
     end
-    local ok, pattern = pcall(vim.fn.glob2regpat, it.pattern)
+    local ok, pattern = pcall(vim.fn.glob2regpat, autocmd.pattern)
     return not ok or vim.fn.match(name, pattern) >= 0 or vim.fn.match(tail, pattern) >= 0
   end)
 end

@@ -5,17 +5,17 @@ local request = require("codex-chat.host.request")
 local text = require("codex-chat.review.text")
 
 ---@param chat codex-chat.Chat
----@param it codex-chat.ChangedFile
+---@param file codex-chat.ChangedFile
 ---@return codex-chat.ReviewFile
-local function entry(chat, it)
+local function entry(chat, file)
   return {
-    path = it.path,
-    name = text.relative(it.path, chat.root),
-    old = it.old,
-    change = it.change,
-    added = it.added,
-    removed = it.removed,
-    group = it.ignored and "ignored" or "files",
+    path = file.path,
+    name = text.relative(file.path, chat.root),
+    old = file.old,
+    change = file.change,
+    added = file.added,
+    removed = file.removed,
+    group = file.ignored and "ignored" or "files",
   }
 end
 
@@ -27,8 +27,8 @@ local order = { files = 1, ignored = 2, unknown = 3 }
 ---@return codex-chat.ReviewFile[]
 function M.of(chat, changes)
   local files = {}
-  for _, it in ipairs(changes.files) do
-    files[#files + 1] = entry(chat, it)
+  for _, file in ipairs(changes.files) do
+    files[#files + 1] = entry(chat, file)
   end
   for _, path in ipairs(changes.unknown) do
     local name = text.relative(path, chat.root)

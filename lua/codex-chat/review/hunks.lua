@@ -38,8 +38,8 @@ function M.diff(left, right, is_fine)
   -- Neovim 0.12 has renamed it.
   local diff = vim.text and vim.text.diff or vim.diff
   local found = diff(joined(left), joined(right), options(is_fine == true)) --[[@as integer[][] ]]
-  return vim.tbl_map(function(it)
-    return { left = { it[1], it[2] }, right = { it[3], it[4] } }
+  return vim.tbl_map(function(hunk)
+    return { left = { hunk[1], hunk[2] }, right = { hunk[3], hunk[4] } }
   end, found)
 end
 

@@ -122,8 +122,9 @@ function M.draw(review)
   local lines, marks, rows, group = {}, {}, {}, "files"
   local function add(line, highlights, extra)
     lines[#lines + 1] = line
-    for _, it in ipairs(highlights) do
-      marks[#marks + 1] = { #lines - 1, it[1], { end_col = it[2], hl_group = it[3] } }
+    for _, highlight in ipairs(highlights) do
+      marks[#marks + 1] =
+        { #lines - 1, highlight[1], { end_col = highlight[2], hl_group = highlight[3] } }
     end
     if extra then
       marks[#marks + 1] = { #lines - 1, 0, extra }

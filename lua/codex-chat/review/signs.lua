@@ -69,14 +69,14 @@ end
 ---@param is_less? boolean whether no line can get a sign that has none: the user may have written since
 local function show(chat, buf, is_less)
   local path = api.nvim_buf_get_name(buf)
-  local it = unseen[chat]
-  local file = it and it.files[path]
+  local changes = unseen[chat]
+  local file = changes and changes.files[path]
   if not file then
     api.nvim_buf_clear_namespace(buf, ns, 0, -1)
     return
   end
-  files.before({ chat = chat, left = it.left } --[[@as any]], file, function(bytes, err)
-    if err or unseen[chat] ~= it or not api.nvim_buf_is_loaded(buf) then
+  files.before({ chat = chat, left = changes.left } --[[@as any]], file, function(bytes, err)
+    if err or unseen[chat] ~= changes or not api.nvim_buf_is_loaded(buf) then
       return
     elseif bytes and text.is_binary(bytes) then
       return
@@ -92,8 +92,8 @@ end
 ---@param path string
 ---@return codex-chat.Chat?
 local function chat_of(path)
-  for chat, it in pairs(unseen) do
-    if it.files[path] and registry.get(chat.buf) == chat then
+  for chat, changes in pairs(unseen) do
+    if changes.files[path] and registry.get(chat.buf) == chat then
       return chat
     end
   end
@@ -120,21 +120,21 @@ function M.update(chat, is_less)
     if err or registry.get(chat.buf) ~= chat then
       return
     end
-    local it = { left = changes.left, files = {} }
+    local kept = { left = changes.left, files = {} }
     for _, file in ipairs(files.of(chat, changes)) do
       if file.group == "files" then
-        it.files[file.path] = file
+        kept.files[file.path] = file
       end
     end
-    unseen[chat] = it
-    chat.unseen = vim.tbl_count(it.files)
+    unseen[chat] = kept
+    chat.unseen = vim.tbl_count(kept.files)
     show_all(chat, is_less)
     require("codex-chat.ui.statusline").forget()
     require("codex-chat.ui.statusline").redraw()
     events.emit("ReviewChanged", {
       buf = chat.buf,
       root = chat.root,
-      paths = vim.tbl_keys(it.files),
+      paths = vim.tbl_keys(kept.files),
     })
   end)
 end
@@ -145,19 +145,23 @@ end
 ---@param callback fun(reference?: string)
 function M.reference(path, callback)
   local chat = chat_of(path)
-  local it = chat and unseen[chat]
-  if not chat or not it then
+  local changes = chat and unseen[chat]
+  if not chat or not changes then
     callback(nil)
     return
   end
-  files.before({ chat = chat, left = it.left } --[[@as any]], it.files[path], function(bytes, err)
-    if err or (bytes and text.is_binary(bytes)) then
-      callback(nil)
-      return
+  files.before(
+    { chat = chat, left = changes.left } --[[@as any]],
+    changes.files[path],
+    function(bytes, err)
+      if err or (bytes and text.is_binary(bytes)) then
+        callback(nil)
+        return
+      end
+      local lines = bytes and text.lines(bytes, text.form_of(registry.find_name(path))) or {}
+      callback(#lines == 0 and "" or table.concat(lines, "\n") .. "\n")
     end
-    local lines = bytes and text.lines(bytes, text.form_of(registry.find_name(path))) or {}
-    callback(#lines == 0 and "" or table.concat(lines, "\n") .. "\n")
-  end)
+  )
 end
 
 ---@param buf integer
@@ -176,9 +180,9 @@ end
 ---@return string[]
 local function paths()
   local found = {}
-  for chat, it in pairs(unseen) do
+  for chat, changes in pairs(unseen) do
     if registry.get(chat.buf) == chat then
-      vim.list_extend(found, vim.tbl_keys(it.files))
+      vim.list_extend(found, vim.tbl_keys(changes.files))
     end
   end
   table.sort(found)

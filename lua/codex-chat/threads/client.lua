@@ -91,23 +91,23 @@ end
 
 --- Has the host do something with a conversation; `done` gets what it says, or why it was not done.
 ---@param task "check"|"rename"|"archive"|"unarchive"|"delete"
----@param it codex-chat.ThreadSummary
+---@param summary codex-chat.ThreadSummary
 ---@param done fun(answer: { name: string, message: string }?, err: string?)
 ---@param new_name? string
-function M.change(task, it, done, new_name)
+function M.change(task, summary, done, new_name)
   local file = require("codex-chat.threads.file")
-  local chat = file.chat_of(it.path)
+  local chat = file.chat_of(summary.path)
   local open = chat
     and vim.api.nvim_buf_is_loaded(chat.buf)
     and { busy = file.is_busy(chat), head = head_of(chat) }
   require("codex-chat.host.request").ask("threads/change", {
     task = task,
     state_dir = require("codex-chat.config").get().state_dir,
-    path = it.path,
-    root = it.root,
-    thread = it.thread,
-    name = it.name,
-    archived = it.archived or false,
+    path = summary.path,
+    root = summary.root,
+    thread = summary.thread,
+    name = summary.name,
+    archived = summary.archived or false,
     open = open or nil,
     new_name = new_name,
   }, done)

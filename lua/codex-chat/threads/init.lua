@@ -6,14 +6,14 @@ local say = require("codex-chat.message")
 --- Each task loads what it needs when it is done.
 ---@param module string
 ---@param fn string
----@return fun(it: codex-chat.ThreadSummary, force?: boolean)
+---@return fun(summary: codex-chat.ThreadSummary, force?: boolean)
 local function lazily(module, fn)
-  return function(it, force)
-    require("codex-chat.threads." .. module)[fn](it, force)
+  return function(summary, force)
+    require("codex-chat.threads." .. module)[fn](summary, force)
   end
 end
 
----@type table<string, { prompt: string, run: fun(it: codex-chat.ThreadSummary, force?: boolean), archived?: boolean }>
+---@type table<string, { prompt: string, run: fun(summary: codex-chat.ThreadSummary, force?: boolean), archived?: boolean }>
 local tasks = {
   open = { prompt = "Conversation", run = lazily("tasks", "open") },
   manage = { prompt = "Manage which conversation?", run = lazily("tasks", "manage") },
@@ -40,7 +40,7 @@ local menu_entries = 500
 
 --- Offers conversations; in Neovim's own menu a part of them, and the older ones by its last entry.
 ---@param found codex-chat.ThreadSummary[]
----@param task { prompt: string, run: fun(it: codex-chat.ThreadSummary) }
+---@param task { prompt: string, run: fun(summary: codex-chat.ThreadSummary) }
 ---@param from? integer
 local function choose(found, task, from)
   from = from or 1
@@ -56,14 +56,14 @@ local function choose(found, task, from)
   vim.ui.select(entries, {
     prompt = task.prompt,
     kind = "codex-chat-thread",
-    format_item = function(it)
-      return it.label
+    format_item = function(choice)
+      return choice.label
     end,
-  }, function(it)
-    if it and it.older then
-      choose(found, task, it.older)
-    elseif it then
-      task.run(it)
+  }, function(choice)
+    if choice and choice.older then
+      choose(found, task, choice.older)
+    elseif choice then
+      task.run(choice)
     end
   end)
 end
@@ -104,11 +104,11 @@ function M.current(word, rest, force)
     say.info("no conversation is open. :CodexChat opens one.")
     return
   end
-  local it = require("codex-chat.threads.file").summary_of(chat)
+  local summary = require("codex-chat.threads.file").summary_of(chat)
   if word == "rename" and rest ~= "" then
-    require("codex-chat.threads.rename").rename(it, rest)
+    require("codex-chat.threads.rename").rename(summary, rest)
   else
-    tasks[word].run(it, force)
+    tasks[word].run(summary, force)
   end
 end
 

@@ -28,15 +28,15 @@ local function set_name(chat, name)
 end
 
 --- Whether another Neovim has the conversation that is shown here; then after a message.
----@param it codex-chat.ThreadSummary
+---@param summary codex-chat.ThreadSummary
 ---@return boolean
-local function is_elsewhere(it)
+local function is_elsewhere(summary)
   local projects, host = require("codex-chat.project"), require("codex-chat.host")
-  local elsewhere = projects.is_locked(it.path, host.pid())
+  local elsewhere = projects.is_locked(summary.path, host.pid())
   if elsewhere then
     say.error(
       ("%s is open in another Neovim, which writes it; rename it there."):format(
-        file.short(it.path)
+        file.short(summary.path)
       )
     )
   end
@@ -44,32 +44,32 @@ local function is_elsewhere(it)
 end
 
 --- Gives the conversation a name, and Codex's thread, too.
----@param it codex-chat.ThreadSummary
+---@param summary codex-chat.ThreadSummary
 ---@param name string
-function M.rename(it, name)
+function M.rename(summary, name)
   local clean = require("codex-chat.format").clean_name(name)
   if clean == "" then
     say.error("a name needs at least one visible character.")
     return
   end
-  local chat = file.chat_of(it.path)
+  local chat = file.chat_of(summary.path)
   if chat and vim.api.nvim_buf_is_loaded(chat.buf) then
-    if is_elsewhere(it) then
+    if is_elsewhere(summary) then
       return
     end
     set_name(chat, clean)
   end
-  client.change("rename", it, client.say_answer, clean)
+  client.change("rename", summary, client.say_answer, clean)
 end
 
 --- Asks for a name, with the present one to be edited.
----@param it codex-chat.ThreadSummary
-function M.ask(it)
-  local chat = file.chat_of(it.path)
-  local present = chat and require("codex-chat.buffer.name").of(chat) or it.name or ""
+---@param summary codex-chat.ThreadSummary
+function M.ask(summary)
+  local chat = file.chat_of(summary.path)
+  local present = chat and require("codex-chat.buffer.name").of(chat) or summary.name or ""
   vim.ui.input({ prompt = "Name: ", default = present }, function(name)
     if name and name ~= "" then
-      M.rename(it, name)
+      M.rename(summary, name)
     end
   end)
 end

@@ -12,23 +12,23 @@ local short = file.short
 local uv = vim.uv
 
 --- The project that the conversation goes on in.
----@param it codex-chat.ThreadSummary
+---@param summary codex-chat.ThreadSummary
 ---@return codex-chat.Project
-local function project_of(it)
+local function project_of(summary)
   local own = projects.of_buf()
-  if not it.root then
+  if not summary.root then
     say.info("the project of this conversation is unknown, so it continues in this one.")
     return own
-  elseif it.root == own.root then
+  elseif summary.root == own.root then
     return own
-  elseif not uv.fs_stat(it.root) then
+  elseif not uv.fs_stat(summary.root) then
     say.info(
       ("its project %s is gone. You can read the text; sending needs that directory again."):format(
-        short(it.root)
+        short(summary.root)
       )
     )
   end
-  return projects.at(it.root)
+  return projects.at(summary.root)
 end
 
 --- Shows a conversation where one is in view, or else in a window of its own.
@@ -49,58 +49,58 @@ local function show(path, project)
 end
 
 --- Opens a conversation, as a chat of the project that it belongs to.
----@param it codex-chat.ThreadSummary
-function M.open(it)
-  if file.chat_of(it.path) then
-    show(it.path, projects.at(file.chat_of(it.path).root))
+---@param summary codex-chat.ThreadSummary
+function M.open(summary)
+  if file.chat_of(summary.path) then
+    show(summary.path, projects.at(file.chat_of(summary.path).root))
     return
   end
-  if not uv.fs_lstat(it.path) then
-    say.error(("%s is gone."):format(short(it.path)))
+  if not uv.fs_lstat(summary.path) then
+    say.error(("%s is gone."):format(short(summary.path)))
     return
   end
-  if not uv.fs_access(it.path, "R") then
+  if not uv.fs_access(summary.path, "R") then
     -- Opened as an empty one, it would soon be overwritten.
-    say.error(("%s cannot be read. `chmod u+r` fixes that."):format(short(it.path)))
+    say.error(("%s cannot be read. `chmod u+r` fixes that."):format(short(summary.path)))
     return
   end
-  local project = project_of(it)
-  if projects.is_locked(it.path, host.pid()) then
-    say.info(("“%s” is open in another Neovim, so this is a new one."):format(it.name))
+  local project = project_of(summary)
+  if projects.is_locked(summary.path, host.pid()) then
+    say.info(("“%s” is open in another Neovim, so this is a new one."):format(summary.name))
     show(projects.new_path(project), project)
     return
   end
-  show(it.path, project)
+  show(summary.path, project)
 end
 
 ---@param task "archive"|"unarchive"|"delete"
----@param it codex-chat.ThreadSummary
-local function change(task, it)
-  client.change(task, it, client.say_answer)
+---@param summary codex-chat.ThreadSummary
+local function change(task, summary)
+  client.change(task, summary, client.say_answer)
 end
 
 --- Puts a conversation aside, into `archive/` beside the others.
----@param it codex-chat.ThreadSummary
-function M.archive(it)
-  change("archive", it)
+---@param summary codex-chat.ThreadSummary
+function M.archive(summary)
+  change("archive", summary)
 end
 
 --- Takes a conversation out of the archive.
----@param it codex-chat.ThreadSummary
-function M.unarchive(it)
-  change("unarchive", it)
+---@param summary codex-chat.ThreadSummary
+function M.unarchive(summary)
+  change("unarchive", summary)
 end
 
 --- Deletes the file, and has Codex forget the thread, once that is confirmed.
----@param it codex-chat.ThreadSummary
+---@param summary codex-chat.ThreadSummary
 ---@param force? boolean without a question
-function M.delete(it, force)
+function M.delete(summary, force)
   local confirm = require("codex-chat.ui.confirm")
   local command = "CodexChat! delete"
   if force then
-    change("delete", it)
+    change("delete", summary)
   elseif confirm.can_ask(command) then
-    client.change("check", it, function(answer, err)
+    client.change("check", summary, function(answer, err)
       if err then
         say.error(err)
         return
@@ -112,16 +112,16 @@ function M.delete(it, force)
         kind = "codex-chat-delete",
         command = command,
       }, function()
-        change("delete", it)
+        change("delete", summary)
       end)
     end)
   end
 end
 
 --- Asks what to do with it.
----@param it codex-chat.ThreadSummary
-function M.manage(it)
-  local choices = { "Open", "Rename", it.archived and "Unarchive" or "Archive", "Delete" }
+---@param summary codex-chat.ThreadSummary
+function M.manage(summary)
+  local choices = { "Open", "Rename", summary.archived and "Unarchive" or "Archive", "Delete" }
   local run = {
     Open = M.open,
     Rename = require("codex-chat.threads.rename").ask,
@@ -130,11 +130,11 @@ function M.manage(it)
     Delete = M.delete,
   }
   vim.ui.select(choices, {
-    prompt = ("What about “%s”?"):format(it.name),
+    prompt = ("What about “%s”?"):format(summary.name),
     kind = "codex-chat-thread-task",
   }, function(choice)
     if choice then
-      run[choice](it)
+      run[choice](summary)
     end
   end)
 end

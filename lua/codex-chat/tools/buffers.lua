@@ -10,12 +10,12 @@ local api = vim.api
 ---@return string
 function M.open_buffers(root)
   local lines = {}
-  for _, it in ipairs(paths.all(root)) do
+  for _, open in ipairs(paths.all(root)) do
     lines[#lines + 1] = ("%s (%d lines%s%s)"):format(
-      bounds.line(it.name),
-      api.nvim_buf_line_count(it.buf),
-      vim.bo[it.buf].modified and ", with unsaved changes" or "",
-      #vim.fn.win_findbuf(it.buf) > 0 and ", in view" or ""
+      bounds.line(open.name),
+      api.nvim_buf_line_count(open.buf),
+      vim.bo[open.buf].modified and ", with unsaved changes" or "",
+      #vim.fn.win_findbuf(open.buf) > 0 and ", in view" or ""
     )
   end
   return #lines > 0 and bounds.join(lines) or "No file of the project is open."

@@ -21,8 +21,8 @@ local tools = {
 ---@param value any
 ---@return table
 local function arguments(value)
-  return vim.tbl_map(function(it)
-    return it ~= vim.NIL and it or nil
+  return vim.tbl_map(function(element)
+    return element ~= vim.NIL and element or nil
   end, type(value) == "table" and value or {})
 end
 
@@ -77,9 +77,9 @@ function M.unsaved(root)
     return {}
   end
   local names = {}
-  for _, it in ipairs(require("codex-chat.context.paths").all(root)) do
-    if vim.bo[it.buf].modified then
-      names[#names + 1] = it.name
+  for _, open in ipairs(require("codex-chat.context.paths").all(root)) do
+    if vim.bo[open.buf].modified then
+      names[#names + 1] = open.name
     end
   end
   return vim.list_slice(names, 1, 100)

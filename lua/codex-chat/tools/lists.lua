@@ -16,8 +16,8 @@ function M.diagnostics(root, args)
       return nil, err
     end
   end
-  local found = vim.tbl_filter(function(it)
-    return paths.of_buf(it.bufnr, root) ~= nil
+  local found = vim.tbl_filter(function(diagnostic)
+    return paths.of_buf(diagnostic.bufnr, root) ~= nil
   end, vim.diagnostic.get(only))
   if #found == 0 then
     return "There are no diagnostics."
@@ -32,13 +32,13 @@ end
 ---@return string
 function M.quickfix(root)
   local lines, names = {}, {}
-  for _, it in ipairs(vim.fn.getqflist()) do
-    if it.bufnr > 0 and names[it.bufnr] == nil then
-      names[it.bufnr] = paths.listed(it.bufnr, root) or false
+  for _, item in ipairs(vim.fn.getqflist()) do
+    if item.bufnr > 0 and names[item.bufnr] == nil then
+      names[item.bufnr] = paths.listed(item.bufnr, root) or false
     end
-    if names[it.bufnr] then
-      local place = ("%s:%d:%d: "):format(names[it.bufnr], it.lnum, it.col)
-      lines[#lines + 1] = bounds.line(place .. it.text)
+    if names[item.bufnr] then
+      local place = ("%s:%d:%d: "):format(names[item.bufnr], item.lnum, item.col)
+      lines[#lines + 1] = bounds.line(place .. item.text)
     end
   end
   return #lines > 0 and bounds.join(lines) or "The quickfix list has no entry of the project."

@@ -82,25 +82,28 @@ end
 
 local add
 
----@param it table a location or a symbol
+---@param target table a location or a symbol
 ---@param root string
 ---@param lines string[]
 ---@param depth integer
-local function add_one(it, root, lines, depth)
-  local location = type(it.location) == "table" and it.location or {}
-  local uri = it.uri or it.targetUri or location.uri
-  local range = it.targetSelectionRange or it.selectionRange or it.range or location.range
+local function add_one(target, root, lines, depth)
+  local location = type(target.location) == "table" and target.location or {}
+  local uri = target.uri or target.targetUri or location.uri
+  local range = target.targetSelectionRange
+    or target.selectionRange
+    or target.range
+    or location.range
   local start = type(range) == "table" and type(range.start) == "table" and range.start or nil
   local row = start and (tonumber(start.line) or 0) + 1 or 0
-  local kind = type(it.kind) == "number" and vim.lsp.protocol.SymbolKind[it.kind]
-  local name = type(it.name) == "string" and it.name or nil
+  local kind = type(target.kind) == "number" and vim.lsp.protocol.SymbolKind[target.kind]
+  local name = type(target.name) == "string" and target.name or nil
   local title = name and (kind and ("%s %s"):format(kind:lower(), name) or name) or ""
   if uri then
     local file = place_name(uri, root) or "?"
     lines[#lines + 1] = bounds.line(vim.trim(("%s:%d %s"):format(file, row, title)))
   elseif name then
     lines[#lines + 1] = bounds.line(("%sline %d: %s"):format(("  "):rep(depth), row, title))
-    add(it.children, root, lines, depth + 1)
+    add(target.children, root, lines, depth + 1)
   end
 end
 
@@ -116,9 +119,9 @@ function add(result, root, lines, depth)
     vim.list_extend(lines, vim.lsp.util.convert_input_to_markdown_lines(result.contents))
     return
   end
-  for _, it in ipairs(vim.islist(result) and result or { result }) do
-    if type(it) == "table" then
-      add_one(it, root, lines, depth)
+  for _, target in ipairs(vim.islist(result) and result or { result }) do
+    if type(target) == "table" then
+      add_one(target, root, lines, depth)
     end
   end
 end
@@ -130,11 +133,11 @@ end
 ---@return { client: vim.lsp.Client, buf: integer }[]
 local function servers(root, method, only)
   local found, seen = {}, {}
-  for _, it in ipairs(only and { { buf = only } } or paths.all(root)) do
-    for _, client in ipairs(vim.lsp.get_clients({ bufnr = it.buf, method = method })) do
+  for _, open in ipairs(only and { { buf = only } } or paths.all(root)) do
+    for _, client in ipairs(vim.lsp.get_clients({ bufnr = open.buf, method = method })) do
       if not seen[client.id] then
         seen[client.id] = true
-        found[#found + 1] = { client = client, buf = it.buf }
+        found[#found + 1] = { client = client, buf = open.buf }
       end
     end
   end
@@ -227,27 +230,27 @@ function M.run(root, args, done)
       finish()
     end
   end
-  for _, it in ipairs(asked) do
+  for _, question in ipairs(asked) do
     local id
     local sent, started, request = pcall(
       call,
-      it.client,
+      question.client,
       "request",
       method,
-      params(it.client),
+      params(question.client),
       function(problem, result)
         if id then
           requests[id] = nil
         end
         on_answer(problem, result)
       end,
-      it.buf
+      question.buf
     )
     if not sent or not started then
       on_answer({ message = "it is not running" })
     elseif not finished and open > 0 then
       id = request
-      requests[request] = it.client
+      requests[request] = question.client
     end
   end
   vim.defer_fn(finish, M.timeout_ms)

@@ -40,17 +40,21 @@ end
 ---@field command string the command that does it without asking
 
 --- Calls `run` once the user has agreed; if nobody can answer, nothing is done.
----@param it codex-chat.Confirmation
+---@param confirmation codex-chat.Confirmation
 ---@param run fun()
-function M.ask(it, run)
-  if not M.can_ask(it.command) then
+function M.ask(confirmation, run)
+  if not M.can_ask(confirmation.command) then
     return
   end
-  vim.ui.select({ it.yes, it.no }, { prompt = it.question, kind = it.kind }, function(choice)
-    if choice == it.yes then
-      run()
+  vim.ui.select(
+    { confirmation.yes, confirmation.no },
+    { prompt = confirmation.question, kind = confirmation.kind },
+    function(choice)
+      if choice == confirmation.yes then
+        run()
+      end
     end
-  end)
+  )
 end
 
 return M

@@ -52,18 +52,18 @@ function M.all()
 end
 
 --- Whether a line of the question is on the screen.
----@param it codex-chat.Waiting
+---@param waiting codex-chat.Waiting
 ---@return boolean
-local function is_seen(it)
+local function is_seen(waiting)
   -- The tab page shows the patch that the question is about.
-  if vim.t.codex_chat_patch == it.approval.id then
+  if vim.t.codex_chat_patch == waiting.approval.id then
     return true
   end
-  local wins = registry.wins(it.chat.buf, 0)
+  local wins = registry.wins(waiting.chat.buf, 0)
   if #wins == 0 then
     return false
   end
-  local first, stop = blocks.group_range(it.chat, it.approval.block)
+  local first, stop = blocks.group_range(waiting.chat, waiting.approval.block)
   if not first then
     return false
   end
@@ -153,8 +153,8 @@ end
 local function draw()
   local wanted = require("codex-chat.config").get().notify.waiting
   local unseen = wanted
-      and vim.tbl_filter(function(it)
-        return not is_seen(it)
+      and vim.tbl_filter(function(waiting)
+        return not is_seen(waiting)
       end, M.all())
     or {}
   if #unseen == 0 then

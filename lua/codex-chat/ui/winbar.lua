@@ -32,10 +32,10 @@ end
 
 ---@param win integer
 local function unmark(win)
-  local it = marks[win]
+  local drawn = marks[win]
   marks[win] = nil
-  if it and api.nvim_buf_is_valid(it.buf) then
-    api.nvim_buf_del_extmark(it.buf, ns, it.mark)
+  if drawn and api.nvim_buf_is_valid(drawn.buf) then
+    api.nvim_buf_del_extmark(drawn.buf, ns, drawn.mark)
   end
 end
 
@@ -83,17 +83,17 @@ local function mark(chat, win)
     unmark(win)
     return
   end
-  local it = marks[win]
-  if it and it.buf ~= chat.buf then
+  local drawn = marks[win]
+  if drawn and drawn.buf ~= chat.buf then
     unmark(win)
-    it = nil
+    drawn = nil
   end
   local row, words = top_row(win), vim.inspect(chunks)
-  if it and it.row == row and it.words == words then
+  if drawn and drawn.row == row and drawn.words == words then
     return
   end
   local id = api.nvim_buf_set_extmark(chat.buf, ns, row, 0, {
-    id = it and it.mark,
+    id = drawn and drawn.mark,
     virt_text = chunks,
     virt_text_pos = "right_align",
     hl_mode = "combine",

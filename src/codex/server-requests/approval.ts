@@ -86,29 +86,31 @@ export function parseRequest(id: string | number, method: string, params: unknow
 function commandApproval(id: string | number, params: unknown): ServerRequest {
   const parsed = CommandApproval.safeParse(params);
   if (!parsed.success) return invalid(parsed.error);
-  const it = parsed.data;
+  const request = parsed.data;
   // Input to a running command, or a kind of a later Codex: only the command could be shown, not what
   // the request is about. Codex 0.171 sends none of these under our settings.
-  if (it.kind !== "command")
+  if (request.kind !== "command")
     return {
       type: "answered",
-      threadId: it.threadId,
+      threadId: request.threadId,
       result: decisionResult("decline"),
-      asked: { kind: shortened(it.kind), about: it.command ?? "" },
+      asked: { kind: shortened(request.kind), about: request.command ?? "" },
     };
   return {
     type: "approval",
-    threadId: it.threadId,
+    threadId: request.threadId,
     respond: ({ decision }) => decisionResult(decision),
     approval: {
       kind: "command",
       id: approvalId(id),
       // The item shows its own command, which is not the one that is asked about.
-      itemId: it.approvalId ?? it.itemId,
-      ...(it.command == null ? {} : { command: it.command }),
-      ...(it.cwd == null ? {} : { cwd: it.cwd }),
-      ...(it.reason == null ? {} : { reason: it.reason }),
-      ...(it.networkApprovalContext == null ? {} : { network: it.networkApprovalContext }),
+      itemId: request.approvalId ?? request.itemId,
+      ...(request.command == null ? {} : { command: request.command }),
+      ...(request.cwd == null ? {} : { cwd: request.cwd }),
+      ...(request.reason == null ? {} : { reason: request.reason }),
+      ...(request.networkApprovalContext == null
+        ? {}
+        : { network: request.networkApprovalContext }),
     },
   };
 }
@@ -116,17 +118,17 @@ function commandApproval(id: string | number, params: unknown): ServerRequest {
 function patchApproval(id: string | number, params: unknown): ServerRequest {
   const parsed = PatchApproval.safeParse(params);
   if (!parsed.success) return invalid(parsed.error);
-  const it = parsed.data;
+  const request = parsed.data;
   return {
     type: "approval",
-    threadId: it.threadId,
+    threadId: request.threadId,
     respond: ({ decision }) => decisionResult(decision),
     approval: {
       kind: "patch",
       id: approvalId(id),
-      itemId: it.itemId,
-      ...(it.reason == null ? {} : { reason: it.reason }),
-      ...(it.grantRoot == null ? {} : { grantRoot: it.grantRoot }),
+      itemId: request.itemId,
+      ...(request.reason == null ? {} : { reason: request.reason }),
+      ...(request.grantRoot == null ? {} : { grantRoot: request.grantRoot }),
     },
   };
 }

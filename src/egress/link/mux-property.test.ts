@@ -74,19 +74,19 @@ class Peer {
   }
 
   sendData(n: number, wanted: number, cut: number): void {
-    const it = this.at(n);
-    const length = it.hasEnded ? 0 : Math.min(wanted, it.granted, MAX_PAYLOAD_BYTES);
+    const state = this.at(n);
+    const length = state.hasEnded ? 0 : Math.min(wanted, state.granted, MAX_PAYLOAD_BYTES);
     if (length === 0) return;
-    const frame = encodeFrame(FrameType.data, n + 1, numbered(n, it.sent, length));
-    it.granted -= length;
-    it.sent += length;
+    const frame = encodeFrame(FrameType.data, n + 1, numbered(n, state.sent, length));
+    state.granted -= length;
+    state.sent += length;
     this.write(frame, cut % frame.length);
   }
 
   sendEnd(n: number): void {
-    const it = this.at(n);
-    if (!it.hasEnded) this.write(encodeFrame(FrameType.end, n + 1));
-    it.hasEnded = true;
+    const state = this.at(n);
+    if (!state.hasEnded) this.write(encodeFrame(FrameType.end, n + 1));
+    state.hasEnded = true;
   }
 
   grant(n: number, bytes: number): void {
@@ -95,36 +95,36 @@ class Peer {
   }
 
   hostWrites(n: number, length: number): void {
-    const it = this.at(n);
-    if (it.stream?.writable !== true) return;
-    it.stream.write(numbered(n, it.written, length));
-    it.written += length;
+    const state = this.at(n);
+    if (state.stream?.writable !== true) return;
+    state.stream.write(numbered(n, state.written, length));
+    state.written += length;
   }
 
   #serve(n: number, stream: Duplex): void {
-    const it = this.at(n);
-    it.stream = stream;
+    const state = this.at(n);
+    state.stream = stream;
     stream.on("data", (chunk: Buffer) => {
-      expect(chunk.equals(numbered(n, it.read, chunk.length))).toBe(true);
-      it.read += chunk.length;
+      expect(chunk.equals(numbered(n, state.read, chunk.length))).toBe(true);
+      state.read += chunk.length;
     });
     stream.pause();
   }
 
   #take(type: number, stream: number, payload: Buffer): void {
-    const it = this.at(stream - 1);
-    if (type === FrameType.end) it.isEnded = true;
+    const state = this.at(stream - 1);
+    if (type === FrameType.end) state.isEnded = true;
     else if (type === FrameType.window) {
-      it.granted += payload.readUInt32BE(0);
+      state.granted += payload.readUInt32BE(0);
       // A window more than the reader has taken, and the one chunk that the stream has ready.
-      expect(it.granted + it.sent - it.read).toBeLessThanOrEqual(2 * WINDOW_BYTES);
+      expect(state.granted + state.sent - state.read).toBeLessThanOrEqual(2 * WINDOW_BYTES);
     } else {
       expect(type).toBe(FrameType.data);
-      expect(it.isEnded).toBe(false);
-      it.credit -= payload.length;
-      expect(it.credit).toBeGreaterThanOrEqual(0);
-      expect(payload.equals(numbered(stream - 1, it.received, payload.length))).toBe(true);
-      it.received += payload.length;
+      expect(state.isEnded).toBe(false);
+      state.credit -= payload.length;
+      expect(state.credit).toBeGreaterThanOrEqual(0);
+      expect(payload.equals(numbered(stream - 1, state.received, payload.length))).toBe(true);
+      state.received += payload.length;
     }
   }
 }

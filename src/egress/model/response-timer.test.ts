@@ -9,14 +9,14 @@ function stopFor(ms: number): void {
 
 function watch() {
   const told: string[] = [];
-  const it = new ResponseTimer({
+  const timer = new ResponseTimer({
     silenceMs: 60,
     idleMs: 150,
     onSilence: () => told.push("silent"),
     onIdle: () => told.push("idle"),
   });
-  it.start();
-  return { told, watch: it };
+  timer.start();
+  return { told, watch: timer };
 }
 
 it("reports a silence and then idleness, once each", async () => {

@@ -154,7 +154,7 @@ describe("a stream of events", () => {
     const out = open(link.modelPort);
     const [response] = (await once(out, "response")) as [IncomingMessage];
     // The cut shows as a reset connection.
-    for (const it of [out, response]) it.on("error", () => {});
+    for (const side of [out, response]) side.on("error", () => {});
     let body = "";
     response.setEncoding("utf8").on("data", (text: string) => {
       body += text;

@@ -95,13 +95,13 @@ export class Unescaper implements Sink {
     if (first === undefined) return;
     if (spelling === "none") {
       this.#next.push(first.byte, first.start, first.end);
-      for (const it of all.slice(1)) this.push(it.byte, it.start, it.end);
+      for (const unread of all.slice(1)) this.push(unread.byte, unread.start, unread.end);
       return;
     }
     const used = spelling.isPastEnd === true ? all.slice(0, -1) : all;
     for (const each of Buffer.from(spelling.char))
       this.#next.push(each, first.start, used.at(-1)?.end ?? first.end);
-    for (const it of all.slice(used.length)) this.push(it.byte, it.start, it.end);
+    for (const unread of all.slice(used.length)) this.push(unread.byte, unread.start, unread.end);
   }
 }
 

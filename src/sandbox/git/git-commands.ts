@@ -227,8 +227,8 @@ class Search {
     // A directory is not a program.
     const entries = role === "program" ? [] : ENTRIES.map((entry) => join(path, entry));
     let isFound = false;
-    for (const it of [...endings.map((ending) => `${path}${ending}`), ...entries])
-      isFound = (await this.#exact(it)) || isFound;
+    for (const candidate of [...endings.map((ending) => `${path}${ending}`), ...entries])
+      isFound = (await this.#exact(candidate)) || isFound;
     return isFound;
   }
 

@@ -50,11 +50,11 @@ export async function readGuardRecord(
 ): Promise<Result<GuardRecord | undefined, SandboxError>> {
   const path = pathIn(stateDir);
   try {
-    for (const it of [dirname(path), path]) {
-      const stats = await statsAt(it);
+    for (const own of [dirname(path), path]) {
+      const stats = await statsAt(own);
       if (stats === undefined) return ok(undefined);
       if (Number(stats.uid) !== process.getuid?.())
-        return err(unreadable(path, `${it} belongs to the user ${stats.uid}`));
+        return err(unreadable(path, `${own} belongs to the user ${stats.uid}`));
     }
     const text = await readSmallFile(path, MAX_BYTES);
     if (text === undefined) return err(unreadable(path, "it is not a plain file"));
@@ -71,8 +71,8 @@ export async function readGuardRecord(
 export async function keepProtected(stateDir: string, now: GuardRecord): Promise<void> {
   await update(stateDir, (record) => {
     const all = new Map((record?.protected ?? []).map((entry) => [entry.name, entry]));
-    for (const it of now.dropped ?? []) all.delete(it);
-    for (const it of now.protected) all.set(it.name, it);
+    for (const name of now.dropped ?? []) all.delete(name);
+    for (const entry of now.protected) all.set(entry.name, entry);
     return { protected: [...all.values()], made: record?.made ?? [] };
   });
 }

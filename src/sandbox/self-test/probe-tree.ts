@@ -41,7 +41,7 @@ export async function plantTree(dir: string, user: { uid: number; gid: number })
   const files = [guardedFile, ...names.map((name) => join(guardedDir, name))];
   for (const file of files) await writeFile(file, `${canary}\n`);
   if (process.getuid?.() === 0 && user.uid !== 0) {
-    for (const it of [path, guardedDir, ...files]) await chown(it, user.uid, user.gid);
+    for (const owned of [path, guardedDir, ...files]) await chown(owned, user.uid, user.gid);
   }
   return { path, canary, inodes: [(await stat(guardedDir)).ino, (await stat(guardedFile)).ino] };
 }

@@ -57,8 +57,8 @@ describe("a thread without a conversation", () => {
     const output = parseNotification("item/commandExecution/outputDelta", {
       ...{ threadId: "a", turnId: "u", itemId: "c1", delta: "x" },
     });
-    for (const it of [command, other])
-      expect(agents.eventOf(item("item/started", "a", it), "main")).toBeUndefined();
+    for (const started of [command, other])
+      expect(agents.eventOf(item("item/started", "a", started), "main")).toBeUndefined();
     expect(agents.eventOf(output, "main")).toBeUndefined();
     expect(agents.itemAskedAbout("a", asks, "main")).toMatchObject({
       method: "item/started",

@@ -114,12 +114,12 @@ async function has({ real }: Places, id: string): Promise<boolean> {
 
 describe("receiving", () => {
   it("takes a commit with its files", async () => {
-    const it = await places();
-    const { tip, ids } = await craft(it, [["100644", "a.txt", "hello\n"]]);
-    const done = await take(it, await packOf(it.crafted, ids), tip);
+    const dirs = await places();
+    const { tip, ids } = await craft(dirs, [["100644", "a.txt", "hello\n"]]);
+    const done = await take(dirs, await packOf(dirs.crafted, ids), tip);
     expect(done.ok).toBe(true);
-    expect(await git(it.real, ["show", `${tip}:a.txt`])).toBe("hello");
-    expect(await git(it.real, ["fsck", "--no-dangling"])).toBe("");
+    expect(await git(dirs.real, ["show", `${tip}:a.txt`])).toBe("hello");
+    expect(await git(dirs.real, ["fsck", "--no-dangling"])).toBe("");
   });
 
   const evil = '[submodule "x"]\n\tpath = x\n\turl = ';
@@ -159,70 +159,77 @@ describe("receiving", () => {
       [["100644", ".gitattributes", `* ${"a".repeat(5000)}\n`]],
     ],
   ] as const)("refuses a tree with %s, which a plain fetch takes", async (_name, entries) => {
-    const it = await places();
-    const { tip, ids } = await craft(it, entries);
-    const done = await take(it, await packOf(it.crafted, ids), tip);
+    const dirs = await places();
+    const { tip, ids } = await craft(dirs, entries);
+    const done = await take(dirs, await packOf(dirs.crafted, ids), tip);
     expect(done).toMatchObject({ ok: false, error: expect.stringContaining("git's checks") });
-    expect(await has(it, tip)).toBe(false);
+    expect(await has(dirs, tip)).toBe(false);
     // The control: git's own fetch, as it is by default.
-    await git(it.crafted, ["update-ref", "refs/heads/evil", tip]);
-    await git(it.real, ["fetch", "-q", it.crafted, "refs/heads/evil:refs/naive"]);
-    expect(await has(it, tip)).toBe(true);
+    await git(dirs.crafted, ["update-ref", "refs/heads/evil", tip]);
+    await git(dirs.real, ["fetch", "-q", dirs.crafted, "refs/heads/evil:refs/naive"]);
+    expect(await has(dirs, tip)).toBe(true);
   });
 
   it("refuses a commit whose files are missing even if the tip is there", async () => {
-    const it = await places();
-    const { tip, ids } = await craft(it, [["100644", "a.txt", "hello\n"]]);
-    const done = await take(it, await packOf(it.crafted, ids.slice(0, 2)), tip);
+    const dirs = await places();
+    const { tip, ids } = await craft(dirs, [["100644", "a.txt", "hello\n"]]);
+    const done = await take(dirs, await packOf(dirs.crafted, ids.slice(0, 2)), tip);
     expect(done.ok).toBe(false);
-    expect(await has(it, tip)).toBe(false);
+    expect(await has(dirs, tip)).toBe(false);
   });
 
   it("refuses a commit whose parent is nowhere", async () => {
-    const it = await places();
-    const { tip, ids } = await craft(it, [["100644", "a.txt", "hello\n"]]);
-    const orphan = await git(it.crafted, ["commit-tree", `${tip}^{tree}`, "-p", tip, "-m", "next"]);
-    const done = await take(it, await packOf(it.crafted, [orphan, ...ids.slice(1)]), orphan);
+    const dirs = await places();
+    const { tip, ids } = await craft(dirs, [["100644", "a.txt", "hello\n"]]);
+    const orphan = await git(dirs.crafted, [
+      "commit-tree",
+      `${tip}^{tree}`,
+      "-p",
+      tip,
+      "-m",
+      "next",
+    ]);
+    const done = await take(dirs, await packOf(dirs.crafted, [orphan, ...ids.slice(1)]), orphan);
     expect(done.ok).toBe(false);
-    expect(await has(it, orphan)).toBe(false);
+    expect(await has(dirs, orphan)).toBe(false);
   });
 
   it("refuses a tip that is a file, a missing tip, and a stream that is not a pack", async () => {
-    const it = await places();
-    const { tip, ids } = await craft(it, [["100644", "a.txt", "hello\n"]]);
+    const dirs = await places();
+    const { tip, ids } = await craft(dirs, [["100644", "a.txt", "hello\n"]]);
     const blob = ids[2] ?? "";
-    expect((await take(it, await packOf(it.crafted, ids), blob)).ok).toBe(false);
-    const other = await git(it.crafted, ["commit-tree", `${tip}^{tree}`, "-m", "other"]);
-    expect((await take(it, await packOf(it.crafted, ids), other)).ok).toBe(false);
-    expect((await take(it, Readable.from([Buffer.from("PACK no")]), tip)).ok).toBe(false);
-    expect((await take(it, Readable.from([]), tip)).ok).toBe(false);
-    expect(await has(it, tip)).toBe(false);
+    expect((await take(dirs, await packOf(dirs.crafted, ids), blob)).ok).toBe(false);
+    const other = await git(dirs.crafted, ["commit-tree", `${tip}^{tree}`, "-m", "other"]);
+    expect((await take(dirs, await packOf(dirs.crafted, ids), other)).ok).toBe(false);
+    expect((await take(dirs, Readable.from([Buffer.from("PACK no")]), tip)).ok).toBe(false);
+    expect((await take(dirs, Readable.from([]), tip)).ok).toBe(false);
+    expect(await has(dirs, tip)).toBe(false);
   });
 
   it("refuses a stream over the limit, and one that never ends", async () => {
-    const it = await places();
+    const dirs = await places();
     const noise = Buffer.from(Array.from({ length: 300_000 }, () => Math.random() * 256));
-    await writeFile(join(it.base, "noise"), noise);
-    const id = await git(it.crafted, ["hash-object", "-w", join(it.base, "noise")]);
-    const large = await take(it, await packOf(it.crafted, [id]), it.first, {
+    await writeFile(join(dirs.base, "noise"), noise);
+    const id = await git(dirs.crafted, ["hash-object", "-w", join(dirs.base, "noise")]);
+    const large = await take(dirs, await packOf(dirs.crafted, [id]), dirs.first, {
       maxBytes: 100_000,
     });
     expect(large).toMatchObject({ ok: false, error: expect.stringContaining("larger than") });
     const endless = new PassThrough();
     endless.write("PACK");
-    expect((await take(it, endless, it.first, { timeoutMs: 500 })).ok).toBe(false);
+    expect((await take(dirs, endless, dirs.first, { timeoutMs: 500 })).ok).toBe(false);
     expect(endless.destroyed).toBe(true);
   });
 
   it("stops at an object that unpacks to more than its memory limit", async () => {
-    const it = await places();
+    const dirs = await places();
     // A tree must be had as a whole; this one says that it has 6 GiB.
     const size = [(2 << 4) | 0x80];
     for (let rest = (6 * 1024 ** 3) / 16; rest > 0; rest = Math.floor(rest / 128))
       size.push((rest % 128) | (rest >= 128 ? 0x80 : 0));
     const head = [...Buffer.from("PACK"), 0, 0, 0, 2, 0, 0, 0, 1];
     const bomb = Buffer.concat([Buffer.from([...head, ...size]), deflateSync(Buffer.alloc(1e6))]);
-    const done = await take(it, Readable.from([bomb]), it.first);
+    const done = await take(dirs, Readable.from([bomb]), dirs.first);
     expect(done).toMatchObject({ ok: false, error: expect.stringMatching(/memory/i) });
   });
 });

@@ -211,7 +211,8 @@ export class PrivateGit {
     run: (git: PrivateGit, inside: SandboxGit) => Promise<GitOutcome>,
   ): Promise<GitOutcome> {
     const all: GitOutcome[] = [];
-    for (const it of [this, ...this.#submodules]) all.push(await it.#alone((i) => run(it, i)));
+    for (const git of [this, ...this.#submodules])
+      all.push(await git.#alone((inside) => run(git, inside)));
     return {
       deliveries: all.flatMap((result) => result.deliveries),
       notes: all.flatMap((result) => result.notes),

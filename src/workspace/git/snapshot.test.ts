@@ -16,9 +16,9 @@ beforeEach(async () => {
   await writeFile(join(root, "file"), "");
   await execa("git", ["add", "file"], { cwd: root });
   const env = { PATH: process.env["PATH"], HOME: root };
-  const it = await inspectRepository({ root, gitDir, commonDir: gitDir, readable: [], env });
-  if (!it.ok) throw new Error(it.error);
-  repository = it.value;
+  const inspected = await inspectRepository({ root, gitDir, commonDir: gitDir, readable: [], env });
+  if (!inspected.ok) throw new Error(inspected.error);
+  repository = inspected.value;
 });
 
 const index = () => readIndex(repository, join(gitDir, "../scratch"));

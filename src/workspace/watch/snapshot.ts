@@ -350,8 +350,8 @@ class Walk {
       if (!(cause instanceof UnreadableError)) throw cause;
       const seen = known?.kind === "unreadable" ? known.seen : known;
       const hash = `${cause.code} ${versionOf(stats)}`;
-      const it = { runs, kind: "unreadable", stats, hash, seen, why: cause.code } as const;
-      this.#set(path, todo, { ...it, parts: undefined });
+      const found = { runs, kind: "unreadable", stats, hash, seen, why: cause.code } as const;
+      this.#set(path, todo, { ...found, parts: undefined });
     }
   }
 

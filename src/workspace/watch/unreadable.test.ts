@@ -63,7 +63,7 @@ class Project {
   dir(path: string): void {
     const at = join(this.root, path);
     mkdirSync(at, { recursive: true });
-    for (let it = at; it !== this.base; it = dirname(it)) if (isRoot) chownSync(it, UID, UID);
+    for (let dir = at; dir !== this.base; dir = dirname(dir)) if (isRoot) chownSync(dir, UID, UID);
   }
 
   write(path: string, text = "x"): void {

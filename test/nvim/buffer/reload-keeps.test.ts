@@ -21,8 +21,8 @@ const text = (lines: readonly string[]) => `${lines.join("\n")}\n`;
 
 describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name", (program) => {
   it("keeps marks, extmarks, folds, views, jumps and changes, each at its line", async () => {
-    await using it = await opened(program, text(letters(200)));
-    const { nvim } = it;
+    await using editor = await opened(program, text(letters(200)));
+    const { nvim } = editor;
     await nvim.lua(
       `vim.cmd("set foldmethod=manual scrolloff=0 | 10,14fold | 120,130fold | 150mark a | 60mark b")
        _G.ns = vim.api.nvim_create_namespace("another plugin")
@@ -62,7 +62,7 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
     lines.splice(180, 5);
     lines.splice(29, 1, "line 30 is another");
     lines.splice(1, 0, "new", "new too", "and new");
-    await it.change(text(lines));
+    await editor.change(text(lines));
     expect(await nvim.lines()).toEqual(lines);
     const after = await nvim.lua<{ extmark: unknown[] }>(state);
     expect(after.extmark.slice(0, 2)).toEqual([152, 5]);
@@ -81,14 +81,14 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
   });
 
   it("gets the change as one undo step, which is not in the file", async () => {
-    await using it = await opened(program, text(letters(50)));
-    const { nvim } = it;
+    await using editor = await opened(program, text(letters(50)));
+    const { nvim } = editor;
     await nvim.command("set undoreload=10");
     await nvim.lua("vim.api.nvim_buf_set_lines(0, 0, 1, false, { 'typed' })");
     await nvim.command("silent write");
     const mine = await nvim.lines();
     const theirs = [...mine.slice(0, 20), "agent", ...mine.slice(25), "agent"];
-    await it.change(text(theirs));
+    await editor.change(text(theirs));
     const state = "return { vim.bo.modified, vim.fn.undotree().seq_cur, vim.fn.line('$') }";
     expect(await nvim.lua(state)).toEqual([false, 2, 47]);
     await nvim.command("silent undo");
@@ -104,32 +104,32 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
   });
 
   it("is written without a question, and has its undo file", async () => {
-    await using it = await opened(program, text(letters(5)));
-    const { nvim } = it;
+    await using editor = await opened(program, text(letters(5)));
+    const { nvim } = editor;
     await nvim.command("set undofile noautoread");
     await nvim.command("silent write");
-    await it.change("another\n");
-    await it.change("another\nonce more\n");
+    await editor.change("another\n");
+    await editor.change("another\nonce more\n");
     const undofile = "return vim.fn.filereadable(vim.fn.undofile(vim.fn.expand('%:p')))";
     expect(await nvim.lua(undofile)).toBe(1);
     await nvim.lua("vim.api.nvim_buf_set_lines(0, 0, 0, false, { 'typed' })");
     await nvim.command("silent write");
-    expect(await readFile(it.path, "utf8")).toBe("typed\nanother\nonce more\n");
+    expect(await readFile(editor.path, "utf8")).toBe("typed\nanother\nonce more\n");
     expect(await nvim.lua("return { vim.bo.autoread, vim.bo.undofile, vim.bo.readonly }")).toEqual([
       null,
       true,
       false,
     ]);
-    await nvim.command(`bwipeout | edit ${it.path}`);
+    await nvim.command(`bwipeout | edit ${editor.path}`);
     await nvim.command("silent undo | silent undo | silent undo");
     expect(await nvim.lines()).toEqual(letters(5));
   });
 
   it("keeps its undo history where autocommands cannot run, and is written without a question", async () => {
-    await using it = await opened(program, text(letters(5)));
-    const { nvim } = it;
-    await writeFile(it.path, "another\n");
-    const { mtimeNs } = await stat(it.path, { bigint: true });
+    await using editor = await opened(program, text(letters(5)));
+    const { nvim } = editor;
+    await writeFile(editor.path, "another\n");
+    const { mtimeNs } = await stat(editor.path, { bigint: true });
     await nvim.lua(
       `vim.api.nvim_create_autocmd("User", { pattern = "Test", callback = function()
          require("codex-chat.reload").reload({ root = vim.uv.cwd() })
@@ -138,17 +138,17 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
     );
     expect(await nvim.lines()).toEqual(["another"]);
     await nvim.until("require('codex-chat.reload.base').is_known(1)");
-    expect((await stat(it.path, { bigint: true })).mtimeNs).toBe(mtimeNs);
+    expect((await stat(editor.path, { bigint: true })).mtimeNs).toBe(mtimeNs);
     await nvim.command("silent write");
     await nvim.command("silent undo");
     expect(await nvim.lines()).toEqual(letters(5));
   });
 
   it("is reloaded as a whole where a BufWriteCmd of the user's writes it", async () => {
-    await using it = await opened(program, text(letters(5)));
-    const { nvim } = it;
+    await using editor = await opened(program, text(letters(5)));
+    const { nvim } = editor;
     await nvim.command("autocmd BufWriteCmd *.txt let g:written = 1");
-    await it.change("another\n");
+    await editor.change("another\n");
     expect(await nvim.lines()).toEqual(["another"]);
     expect(await nvim.lua("return { vim.bo.modified, vim.g.written == nil }")).toEqual([
       false,
@@ -160,8 +160,8 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
   it("keeps folds of an expression as they are open and closed", async () => {
     const block = (name: string) => [`begin ${name}`, `  ${name} 1`, `  ${name} 2`, "end"];
     const lines = ["a", "b", "c", "d"].flatMap(block);
-    await using it = await opened(program, text(lines));
-    const { nvim } = it;
+    await using editor = await opened(program, text(lines));
+    const { nvim } = editor;
     await nvim.lua(
       `vim.wo.foldexpr = "getline(v:lnum) =~# '^begin' ? '>1' : getline(v:lnum) ==# 'end' ? '<1' : '='"
        vim.wo.foldmethod = "expr"
@@ -173,13 +173,13 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
         if vim.fn.foldclosed(row) == row then table.insert(list, vim.fn.getline(row)) end
       end return list`;
     expect(await nvim.lua(closed)).toEqual(["begin a", "begin c", "begin d"]);
-    await it.change(text(["first", ...lines.slice(0, 14), "  d 1½", ...lines.slice(14)]));
+    await editor.change(text(["first", ...lines.slice(0, 14), "  d 1½", ...lines.slice(14)]));
     expect(await nvim.lua(closed)).toEqual(["begin a", "begin c", "begin d"]);
   });
 
   it("tells a language server of the changed lines only", async () => {
-    await using it = await opened(program, text(letters(40)));
-    const { nvim } = it;
+    await using editor = await opened(program, text(letters(40)));
+    const { nvim } = editor;
     await nvim.lua(
       `_G.sent = {}
        vim.lsp.start({
@@ -206,7 +206,7 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
     const lines = await nvim.lines();
     lines[9] = "line ten";
     lines.splice(30, 2);
-    await it.change(text(lines));
+    await editor.change(text(lines));
     await nvim.until("#_G.sent > 1");
     const changes = await nvim.lua<[string, { text: string; range: unknown }[]][]>(
       "return vim.list_slice(_G.sent, 2)",
@@ -222,8 +222,8 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
 
   it("has treesitter parse again only what changed", async () => {
     const code = Array.from({ length: 60 }, (_, i) => `local a${i} = { ${i}, "${i}" }`);
-    await using it = await opened(program, text(code), "a.lua");
-    const { nvim } = it;
+    await using editor = await opened(program, text(code), "a.lua");
+    const { nvim } = editor;
     await nvim.lua(
       `_G.parser = vim.treesitter.get_parser(0, "lua")
        _G.parser:parse()
@@ -232,7 +232,7 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
     );
     code[30] = "local function added() return 1 end";
     code.splice(40, 2);
-    await it.change(text(code));
+    await editor.change(text(code));
     const [same, ranges] = await nvim.lua<[boolean, [number, ...number[]][]]>(
       `local tree = _G.parser:parse()[1]
        local whole = table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), "\\n") .. "\\n"
@@ -247,8 +247,8 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
   });
 
   it("has the lines, the encoding and the end of line of its file, whatever they are", async () => {
-    await using it = await opened(program, "one\ntwo\n");
-    const { nvim } = it;
+    await using editor = await opened(program, "one\ntwo\n");
+    const { nvim } = editor;
     const bytes = (value: string) => Buffer.from(value, "latin1");
     const forms: readonly [name: string, from: Buffer, to: Buffer, whole?: boolean][] = [
       ["CRLF", bytes("a\r\nb\r\nc\r\n"), bytes("a\r\nB\r\nc\r\nd\r\n")],
@@ -273,16 +273,16 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
     const state = `return { vim.bo.fileencoding, vim.bo.fileformat, vim.bo.bomb, vim.bo.endofline,
       vim.bo.modified, vim.api.nvim_buf_get_lines(0, 0, -1, false) }`;
     for (const [name, from, to, whole = false] of forms) {
-      await writeFile(it.path, from);
+      await writeFile(editor.path, from);
       await nvim.command("silent edit!");
       await nvim.lua(LISTEN);
-      await it.change(to);
+      await editor.change(to);
       // An empty file may be about to be written.
       if (to.length === 0) await nvim.until("vim.fn.getline(1)", "");
       const is = await nvim.lua<unknown[]>(state);
       expect(await nvim.lua("return vim.list_contains(_G.heard, 'reload')"), name).toBe(whole);
       await nvim.command("set nofixendofline | silent write");
-      expect(await readFile(it.path), name).toEqual(to);
+      expect(await readFile(editor.path), name).toEqual(to);
       await nvim.command("silent edit!");
       const fresh = await nvim.lua<unknown[]>(state);
       if (!whole) expect(is, name).toEqual(fresh);
@@ -291,17 +291,17 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
 
   it("is edited in a bounded number of places, however much has changed", async () => {
     const lines = letters(50_000);
-    await using it = await opened(program, text(lines));
-    const { nvim } = it;
+    await using editor = await opened(program, text(lines));
+    const { nvim } = editor;
     const one = lines.map((line, i) => (i === 40_000 ? "changed" : line));
-    await it.change(text(one));
+    await editor.change(text(one));
     expect(await nvim.lua("return _G.heard")).toEqual([[40_000, 40_001, 40_001]]);
     await nvim.lua("_G.heard = {}");
     const many = one.map((line, i) => (i % 20 === 0 ? `${line}!` : line));
-    await it.change(text(many));
+    await editor.change(text(many));
     expect(await nvim.lua("return #_G.heard")).toBe(1);
     const other = many.map((line) => `${line}?`);
-    await it.change(text(other));
+    await editor.change(text(other));
     expect(await nvim.lua("return { #_G.heard, vim.bo.modified }")).toEqual([2, false]);
     expect(await nvim.lines()).toEqual(other);
     await nvim.command("silent undo | silent undo | silent undo");
@@ -309,9 +309,9 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
   });
 
   it("has the new text, and the old one after an undo, whatever both are", async () => {
-    await using it = await opened(program, "");
+    await using editor = await opened(program, "");
     // Few different lines, so that hunks touch and repeat.
-    const wrong = await it.nvim.lua<unknown>(
+    const wrong = await editor.nvim.lua<unknown>(
       `local edit, hunks = require("codex-chat.reload.edit"), require("codex-chat.reload.hunks")
        math.randomseed(7)
        local words = { "", "a", "ä", "aä", "bä b", "ab", "a b" }
@@ -351,13 +351,13 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
   });
 
   it("follows a quick succession of changes while the user types elsewhere", async () => {
-    await using it = await opened(program, "0\n");
-    const { nvim } = it;
+    await using editor = await opened(program, "0\n");
+    const { nvim } = editor;
     await nvim.command("new");
     await nvim.keys("i");
     for (let i = 1; i <= 30; i++) {
       await nvim.keys(`${i} `);
-      await it.change(text(letters(i)));
+      await editor.change(text(letters(i)));
     }
     await nvim.keys("<Esc>");
     await nvim.until("vim.fn.mode()", "n");
@@ -372,18 +372,18 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
   });
 
   it("waits until the user's command there is complete", async () => {
-    await using it = await opened(program, text(letters(5)));
-    const { nvim } = it;
+    await using editor = await opened(program, text(letters(5)));
+    const { nvim } = editor;
     await nvim.command("3");
     await nvim.keys("d");
     await expect.poll(() => nvim.mode()).toBe("no");
-    await it.change(text(["new", ...letters(5)]));
+    await editor.change(text(["new", ...letters(5)]));
     expect(await nvim.lines()).toEqual(letters(5));
     await nvim.keys("<Esc>");
     await expect.poll(() => nvim.lines()).toEqual(["new", ...letters(5)]);
     await nvim.keys("i");
     await expect.poll(() => nvim.mode()).toBe("i");
-    await it.change(text(letters(5)));
+    await editor.change(text(letters(5)));
     expect(await nvim.lines()).toEqual(["new", ...letters(5)]);
     await nvim.keys("<Esc>");
     await expect.poll(() => nvim.lines()).toEqual(letters(5));
@@ -391,12 +391,12 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
   });
 
   it("highlights the changed lines for a moment, unless the group is linked to nothing", async () => {
-    await using it = await opened(program, text(letters(5)));
-    const { nvim } = it;
+    await using editor = await opened(program, text(letters(5)));
+    const { nvim } = editor;
     const shown = `local ns = vim.api.nvim_get_namespaces()["codex-chat.reload.flash"]
       return vim.tbl_map(function(mark) return { mark[2], mark[4].end_row, mark[4].hl_group } end,
         vim.api.nvim_buf_get_extmarks(0, ns, 0, -1, { details = true }))`;
-    await it.change(text(["new", ...letters(4), "other"]));
+    await editor.change(text(["new", ...letters(4), "other"]));
     expect(await nvim.lua(shown)).toEqual([
       [0, 1, "CodexChatReloaded"],
       [5, 6, "CodexChatReloaded"],
@@ -405,7 +405,7 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
     const group = "return vim.api.nvim_get_hl(0, { name = 'CodexChatReloaded' })";
     expect(await nvim.lua(group)).toMatchObject({ link: "Visual" });
     await nvim.command("highlight! link CodexChatReloaded NONE");
-    await it.change(text(letters(5)));
+    await editor.change(text(letters(5)));
     expect(await nvim.lua(group)).not.toHaveProperty("link");
   });
 });

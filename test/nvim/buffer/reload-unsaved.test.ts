@@ -11,8 +11,8 @@ const TOLD = "a.txt changed on disk, and you have unsaved changes there";
 
 describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $name", (program) => {
   it("is left alone, and the user is told once for each change, at a calm moment", async () => {
-    await using it = await opened(program);
-    const { nvim, change } = it;
+    await using editor = await opened(program);
+    const { nvim, change } = editor;
     await nvim.keys("ggIx");
     await expect.poll(() => nvim.mode()).toBe("i");
     await nvim.until("vim.bo.modified");
@@ -22,7 +22,7 @@ describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $na
     await nvim.keys("y<Esc>");
     await expect.poll(() => said(nvim)).toBe(1);
     expect(await nvim.lines()).toEqual(["xya", ...letters.slice(1)]);
-    await nvim.command(`checktime ${it.buf}`);
+    await nvim.command(`checktime ${editor.buf}`);
     await change(text(["other", ...letters]));
     expect(await said(nvim)).toBe(1);
     await change(text(["once more", ...letters]));
@@ -35,8 +35,8 @@ describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $na
   });
 
   it("is kept, and the other text stays within reach", async () => {
-    await using it = await opened(program);
-    const { nvim, change } = it;
+    await using editor = await opened(program);
+    const { nvim, change } = editor;
     const mine = await typed(nvim);
     const theirs = ["other", ...letters.slice(0, 9)];
     await change(text(theirs));
@@ -49,21 +49,21 @@ describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $na
     await nvim.command("silent redo");
     expect(await nvim.lines()).toEqual(theirs);
     await nvim.command("silent undo | silent write");
-    expect(await readFile(it.path, "utf8")).toBe(text(mine));
+    expect(await readFile(editor.path, "utf8")).toBe(text(mine));
     await nvim.command("silent undo");
     expect(await nvim.lines()).toEqual(letters);
     expect(await nvim.lua("return vim.bo.modified")).toBe(true);
   });
 
   it("is written without another question, if it is still the file that the user has seen", async () => {
-    await using it = await opened(program);
-    const { nvim, change } = it;
+    await using editor = await opened(program);
+    const { nvim, change } = editor;
     const mine = await typed(nvim);
     await change(text(["other", ...letters]));
-    await nvim.command(`checktime ${it.buf}`);
+    await nvim.command(`checktime ${editor.buf}`);
     await answer(nvim, "Keep mine");
     await nvim.command("silent write");
-    expect(await readFile(it.path, "utf8")).toBe(text(mine));
+    expect(await readFile(editor.path, "utf8")).toBe(text(mine));
     expect(
       await nvim.lua("return #vim.api.nvim_get_autocmds({ event = 'BufWriteCmd', buffer = 0 })"),
     ).toBe(0);
@@ -71,9 +71,9 @@ describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $na
     await nvim.type("Gotyped<Esc>");
     await kept(nvim);
     await change(text(["once more", ...letters]));
-    await nvim.command(`checktime ${it.buf}`);
+    await nvim.command(`checktime ${editor.buf}`);
     await answer(nvim, "Merge both");
-    await writeFile(it.path, "another text\n");
+    await writeFile(editor.path, "another text\n");
     await nvim.keys(":write<CR>");
     await expect.poll(() => nvim.mode()).toMatch(/^r/);
     await nvim.keys("n");
@@ -84,12 +84,12 @@ describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $na
       return mode;
     };
     await expect.poll(idle).toBe("n");
-    expect(await readFile(it.path, "utf8")).toBe("another text\n");
+    expect(await readFile(editor.path, "utf8")).toBe("another text\n");
   });
 
   it("gives way, as one undo step", async () => {
-    await using it = await opened(program);
-    const { nvim, change } = it;
+    await using editor = await opened(program);
+    const { nvim, change } = editor;
     const mine = await typed(nvim);
     const theirs = ["other", ...letters];
     await change(text(theirs));
@@ -102,12 +102,12 @@ describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $na
     expect(await nvim.lines()).toEqual(letters);
     expect(await nvim.lua("return vim.bo.modified")).toBe(true);
     await nvim.command("silent write");
-    expect(await readFile(it.path, "utf8")).toBe(text(letters));
+    expect(await readFile(editor.path, "utf8")).toBe(text(letters));
   });
 
   it("is merged as one undo step, and without markers where nothing conflicts", async () => {
-    await using it = await opened(program);
-    const { nvim, change } = it;
+    await using editor = await opened(program);
+    const { nvim, change } = editor;
     const mine = await typed(nvim);
     await change(text(["first", "a", "B", ...letters.slice(2, 8), "j"]));
     await answer(nvim, "Merge both");
@@ -117,12 +117,12 @@ describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $na
     await nvim.command("silent undo");
     expect(await nvim.lines()).toEqual(mine);
     await nvim.command("silent redo | silent write");
-    expect(await readFile(it.path, "utf8")).toBe(text(merged));
+    expect(await readFile(editor.path, "utf8")).toBe(text(merged));
   });
 
   it("is merged with markers only where both changed, which the question says", async () => {
-    await using it = await opened(program);
-    const { nvim, change } = it;
+    await using editor = await opened(program);
+    const { nvim, change } = editor;
     await typed(nvim);
     await change(text(["first", ...letters.slice(0, 4), "E agent", ...letters.slice(5)]));
     await answer(nvim, "Merge both, with 1 conflict between markers");
@@ -140,10 +140,10 @@ describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $na
   });
 
   it("is asked about from the chat by keys, and the answer leads back there", async () => {
-    await using it = await opened(program);
-    const { nvim, change } = it;
+    await using editor = await opened(program);
+    const { nvim, change } = editor;
     await typed(nvim);
-    await nvim.command(`sbuffer ${it.chatBuf} | stopinsert`);
+    await nvim.command(`sbuffer ${editor.chatBuf} | stopinsert`);
     await change(text(["first", ...letters]));
     await nvim.untilShown("CodexChat question shows both");
     expect((await nvim.request("nvim_get_mode")) as object).toMatchObject({ mode: "n" });
@@ -151,15 +151,15 @@ describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $na
     await nvim.untilShown("3: Merge both");
     expect(nvim.screen?.text()).toContain("E typed");
     await nvim.keys("3<CR>");
-    await nvim.until("vim.fn.bufnr()", it.chatBuf);
-    expect((await nvim.lines(it.buf)).slice(0, 2)).toEqual(["first", "a"]);
+    await nvim.until("vim.fn.bufnr()", editor.chatBuf);
+    expect((await nvim.lines(editor.buf)).slice(0, 2)).toEqual(["first", "a"]);
     const left = "return { #vim.api.nvim_list_tabpages(), vim.fn.bufname('on-disk') }";
     expect(await nvim.lua(left)).toEqual([1, ""]);
   });
 
   it("is in sync when both made the same change, and when the file was only touched", async () => {
-    await using it = await opened(program);
-    const { nvim, change } = it;
+    await using editor = await opened(program);
+    const { nvim, change } = editor;
     const mine = await typed(nvim);
     await change(text(letters));
     expect(await nvim.lines()).toEqual(mine);
@@ -172,10 +172,10 @@ describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $na
   });
 
   it("has its text where the chat opened later", async () => {
-    await using it = await opened(program, async (nvim) => {
+    await using editor = await opened(program, async (nvim) => {
       await nvim.lua("vim.api.nvim_buf_set_lines(0, 4, 5, false, { 'E typed', 'typed' })");
     });
-    const { nvim, change } = it;
+    const { nvim, change } = editor;
     await change(text(letters));
     expect(await said(nvim)).toBe(0);
     await change(text(["first", ...letters]));
@@ -191,36 +191,36 @@ describe.each(neovims)("a file with unsaved changes in its buffer, on Neovim $na
 
 describe.each(neovims)("a file that is gone, on Neovim $name", (program) => {
   it("is reported once, with its new name, and its buffer keeps the text until it is back", async () => {
-    await using it = await opened(program);
-    const { nvim, host } = it;
-    await it.attach();
+    await using editor = await opened(program);
+    const { nvim, host } = editor;
+    await editor.attach();
     const reported = async (words: string) =>
       (await nvim.messages()).replaceAll("\n", "").split(words).length - 1;
     const answered = async (count: number, renamed: boolean) => {
       const { id, name } = await host.heard("action/run", count);
       expect(name).toBe("changes/list");
       const path = join(nvim.cwd, "b.txt");
-      const files = renamed ? [{ path, old: it.path, change: "renamed", ignored: false }] : [];
+      const files = renamed ? [{ path, old: editor.path, change: "renamed", ignored: false }] : [];
       await host.editor.call.action_answer(id, { ok: true, value: { files } });
     };
-    await rm(it.path);
-    await it.reload();
+    await rm(editor.path);
+    await editor.reload();
     await answered(1, false);
     await expect.poll(() => reported("a.txt was deleted")).toBe(1);
-    await it.reload();
-    await nvim.command(`checktime ${it.buf}`);
-    await it.reload();
+    await editor.reload();
+    await nvim.command(`checktime ${editor.buf}`);
+    await editor.reload();
     expect(await reported("a.txt was deleted")).toBe(1);
     expect(await nvim.messages()).not.toContain("E211");
     expect(await nvim.lines()).toEqual(letters);
     expect(await nvim.lua("return vim.bo.modified")).toBe(false);
-    await it.change("back\n");
+    await editor.change("back\n");
     expect(await nvim.lines()).toEqual(["back"]);
     await nvim.command("silent undo | silent write");
-    expect(await readFile(it.path, "utf8")).toBe(text(letters));
+    expect(await readFile(editor.path, "utf8")).toBe(text(letters));
 
-    await rename(it.path, join(nvim.cwd, "b.txt"));
-    await it.reload();
+    await rename(editor.path, join(nvim.cwd, "b.txt"));
+    await editor.reload();
     await answered(2, true);
     await expect.poll(() => reported("a.txt is b.txt now")).toBe(1);
     expect(await nvim.lines()).toEqual(letters);

@@ -244,7 +244,7 @@ class Conversation {
       })
       .toEqual({ mode: "n", blocking: false });
     const done = await Promise.all(this.#pending.splice(0));
-    for (const it of done) expect(it).toEqual({ ok: true, value: { ok: true } });
+    for (const answer of done) expect(answer).toEqual({ ok: true, value: { ok: true } });
     await this.#nvim.until("#require('codex-chat.registry').get(0).delayed", 0);
   }
 

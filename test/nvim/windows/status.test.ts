@@ -134,12 +134,12 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
       await chat.nvim.command("close");
       return lines.filter((line) => line.startsWith("- **Rate limits**"));
     };
-    const it = { model: "m", effort: "", plan: false, endpoint: "e", approvals: "never" };
-    expect(await show({ ...it, thread: "" }, [])).toEqual(["- **Rate limits** unknown"]);
+    const base = { model: "m", effort: "", plan: false, endpoint: "e", approvals: "never" };
+    expect(await show({ ...base, thread: "" }, [])).toEqual(["- **Rate limits** unknown"]);
     const hours = { usedPercent: 42.4, windowDurationMins: 300, resetsAt: 1_700_000_000 };
     const week = { usedPercent: 7, windowDurationMins: 10_080, resetsAt: null };
     const odd = { usedPercent: 100 };
-    expect(await show({ ...it, thread: "" }, [hours, week, odd])).toEqual([
+    expect(await show({ ...base, thread: "" }, [hours, week, odd])).toEqual([
       expect.stringMatching(
         /42% used of 5 hours, renewed \w{3} \d\d:\d\d; 7% used of 7 days; 100% used of the period$/,
       ),

@@ -43,10 +43,10 @@ local function pick(chat)
     vim.ui.select(commits, {
       prompt = "Show which commit?",
       kind = "codex-chat-commit",
-      ---@param it codex-chat.Commit
-      format_item = function(it)
-        local taken = it.isTaken and " (yours)" or ""
-        return ("%s %s%s"):format(it.oid:sub(1, 8), (it.subject:gsub("%c", " ")), taken)
+      ---@param commit codex-chat.Commit
+      format_item = function(commit)
+        local taken = commit.isTaken and " (yours)" or ""
+        return ("%s %s%s"):format(commit.oid:sub(1, 8), (commit.subject:gsub("%c", " ")), taken)
       end,
     }, function(picked)
       if not picked then

@@ -10,8 +10,8 @@ local say = require("codex-chat.message")
 ---@param question string
 function M.send(first, last, question)
   local buf = vim.api.nvim_get_current_buf()
-  local found = vim.tbl_filter(function(it)
-    return it.lnum + 1 <= last and (it.end_lnum or it.lnum) + 1 >= first
+  local found = vim.tbl_filter(function(diagnostic)
+    return diagnostic.lnum + 1 <= last and (diagnostic.end_lnum or diagnostic.lnum) + 1 >= first
   end, vim.diagnostic.get(buf))
   if #found == 0 then
     say.info("there are no diagnostics on this line.")
@@ -25,8 +25,10 @@ function M.send(first, last, question)
     say.error("this file is outside the project.")
     return
   end
-  for _, it in ipairs(found) do
-    first, last = math.min(first, it.lnum + 1), math.max(last, (it.end_lnum or it.lnum) + 1)
+  for _, diagnostic in ipairs(found) do
+    first, last =
+      math.min(first, diagnostic.lnum + 1),
+      math.max(last, (diagnostic.end_lnum or diagnostic.lnum) + 1)
   end
   -- A diagnostic of the whole text may end at the line after it.
   last = math.min(last, vim.api.nvim_buf_line_count(buf))

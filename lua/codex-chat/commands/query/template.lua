@@ -10,9 +10,9 @@ local templates = require("codex-chat.prompt.templates")
 function M.run(args, rest)
   local name, input = rest:match("^(%S+)%s*(.*)$")
   if not name then
-    local describe = function(it)
-      local description = templates.description(it)
-      return description == "prompt" and it or ("%s: %s"):format(it, description)
+    local describe = function(template)
+      local description = templates.description(template)
+      return description == "prompt" and template or ("%s: %s"):format(template, description)
     end
     vim.ui.select(templates.names(), { prompt = "Prompt", format_item = describe }, function(chosen)
       if chosen then

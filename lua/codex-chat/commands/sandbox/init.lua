@@ -49,35 +49,35 @@ local function mib(bytes)
   return bytes > 0 and ("%d MiB"):format(bytes / 1024 ^ 2) or "all"
 end
 
----@param it codex-chat.SandboxStatus
+---@param status codex-chat.SandboxStatus
 ---@return string
-local function state_of(it)
-  local container = it.container
+local function state_of(status)
+  local container = status.container
   if not container or not container.running then
     return "not running; the next message starts it"
   end
   local words = "running for " .. require("codex-chat.ui.statusline").span(container.seconds)
-  if not it.attached then
+  if not status.attached then
     words = words .. ", but not for this Neovim"
   end
-  if it.others > 0 then
+  if status.others > 0 then
     words = words
-      .. (", shared with %d other Neovim%s"):format(it.others, it.others > 1 and "s" or "")
+      .. (", shared with %d other Neovim%s"):format(status.others, status.others > 1 and "s" or "")
   end
   return words
 end
 
----@param it codex-chat.SandboxStatus
+---@param status codex-chat.SandboxStatus
 ---@return string[]
-local function status_lines(it)
+local function status_lines(status)
   local lines = { "# Sandbox", "" }
   local function add(label, value)
     lines[#lines + 1] = plain(("- **%s** %s"):format(label, value))
   end
-  add("State", state_of(it))
-  add("Engine", it.engine)
-  add("Runtime", it.runtime)
-  local container = it.container
+  add("State", state_of(status))
+  add("Engine", status.engine)
+  add("Runtime", status.runtime)
+  local container = status.container
   if not container then
     return lines
   end
@@ -102,9 +102,9 @@ local function status_lines(it)
     lines[#lines + 1] = plain(process)
   end
   lines[#lines + 1] = "```"
-  if #it.notes > 0 then
+  if #status.notes > 0 then
     vim.list_extend(lines, { "", "## Notes", "" })
-    for _, note in ipairs(it.notes) do
+    for _, note in ipairs(status.notes) do
       lines[#lines + 1] = plain("- " .. note)
     end
   end
@@ -152,45 +152,45 @@ local function table_lines(checks)
   return lines
 end
 
----@param it codex-chat.SandboxCheckResult
+---@param result codex-chat.SandboxCheckResult
 ---@return string[]
-local function check_lines(it)
+local function check_lines(result)
   local lines = { "# Self-test of the sandbox", "" }
-  if it.held then
-    local kernel = it.gvisor and "" or "; this runtime is not gVisor, but a weaker one"
+  if result.held then
+    local kernel = result.gvisor and "" or "; this runtime is not gVisor, but a weaker one"
     lines[#lines + 1] = ("**Held**: nothing got out of the container%s."):format(kernel)
     vim.list_extend(lines, {
       "",
-      "- **Engine** " .. plain(it.engine),
-      "- **Runtime** " .. plain(it.runtime),
-      "- **Kernel** " .. plain(it.kernel),
-      "- **Image** " .. plain(it.image),
+      "- **Engine** " .. plain(result.engine),
+      "- **Runtime** " .. plain(result.runtime),
+      "- **Kernel** " .. plain(result.kernel),
+      "- **Image** " .. plain(result.image),
     })
   else
-    lines[#lines + 1] = "**Failed**. " .. plain(it.message)
-    if it.ended then
+    lines[#lines + 1] = "**Failed**. " .. plain(result.message)
+    if result.ended then
       vim.list_extend(lines, { "", "The running sandbox was stopped." })
     end
     vim.list_extend(lines, { "", "To fix it:", "", "```" })
-    vim.list_extend(lines, vim.split(it.fix, "\n"))
+    vim.list_extend(lines, vim.split(result.fix, "\n"))
     lines[#lines + 1] = "```"
   end
   lines[#lines + 1] = ""
-  return vim.list_extend(lines, table_lines(it.checks))
+  return vim.list_extend(lines, table_lines(result.checks))
 end
 
 ---@param chat codex-chat.Chat
 local function status(chat)
-  ask(chat, "status", {}, function(it)
-    require("codex-chat.ui.page").show(status_lines(it), "sandbox")
+  ask(chat, "status", {}, function(answer)
+    require("codex-chat.ui.page").show(status_lines(answer), "sandbox")
   end)
 end
 
 ---@param chat codex-chat.Chat
 local function check(chat)
   say.info("testing the sandbox …")
-  ask(chat, "check", {}, function(it)
-    require("codex-chat.ui.page").show(check_lines(it), "sandbox/check")
+  ask(chat, "check", {}, function(result)
+    require("codex-chat.ui.page").show(check_lines(result), "sandbox/check")
     vim.wo[0][0].wrap = false
   end)
 end
@@ -239,8 +239,8 @@ end
 ---@param others boolean even if other Neovims use it
 local function begin(chat, what, turn, others)
   say.info(what == "rebuild" and "rebuilding the image …" or "restarting the sandbox …")
-  ask(chat, what, { turn = turn, others = others }, function(it)
-    say.info(("the sandbox runs (%s)."):format(it.sandbox))
+  ask(chat, what, { turn = turn, others = others }, function(started)
+    say.info(("the sandbox runs (%s)."):format(started.sandbox))
   end)
 end
 
@@ -274,12 +274,12 @@ local levels = { [20] = "debug", [30] = "info", [40] = "warn", [50] = "error" }
 ---@param line string
 ---@return string?
 local function log_line(line)
-  local ok, it = pcall(vim.json.decode, line, { luanil = { object = true, array = true } })
-  if not ok or type(it) ~= "table" or not (it.part == "sandbox" or it.from) then
+  local ok, entry = pcall(vim.json.decode, line, { luanil = { object = true, array = true } })
+  if not ok or type(entry) ~= "table" or not (entry.part == "sandbox" or entry.from) then
     return nil
   end
   local words = {}
-  for key, value in vim.spairs(it) do
+  for key, value in vim.spairs(entry) do
     if not vim.list_contains({ "level", "time", "pid", "msg", "part" }, key) then
       words[#words + 1] = ("%s=%s"):format(
         key,
@@ -287,10 +287,15 @@ local function log_line(line)
       )
     end
   end
-  local time = os.date("%Y-%m-%d %H:%M:%S", math.floor((it.time or 0) / 1000))
+  local time = os.date("%Y-%m-%d %H:%M:%S", math.floor((entry.time or 0) / 1000))
   -- SECURITY: it holds what programs inside wrote to their stderr.
   return plain(
-    ("%s %-5s %s %s"):format(time, levels[it.level] or "", it.msg or "", table.concat(words, " "))
+    ("%s %-5s %s %s"):format(
+      time,
+      levels[entry.level] or "",
+      entry.msg or "",
+      table.concat(words, " ")
+    )
   )
 end
 

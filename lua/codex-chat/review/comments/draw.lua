@@ -149,13 +149,13 @@ end
 ---@param buf integer
 ---@return boolean changed
 function M.sync(buf)
-  local it = drawn[buf]
-  if not it or not api.nvim_buf_is_loaded(buf) then
+  local state = drawn[buf]
+  if not state or not api.nvim_buf_is_loaded(buf) then
     return false
   end
   local changed = false
-  for _, comment in ipairs(store.of(it.chat, it.path, it.side)) do
-    local mark = it.marks[comment.id]
+  for _, comment in ipairs(store.of(state.chat, state.path, state.side)) do
+    local mark = state.marks[comment.id]
     local place = mark and api.nvim_buf_get_extmark_by_id(buf, ns, mark, {})
     if place and place[1] then
       local last = place[1] + 1
@@ -172,8 +172,8 @@ end
 ---@param chat codex-chat.Chat
 function M.sync_all(chat)
   local changed = false
-  for buf, it in pairs(drawn) do
-    changed = (it.chat == chat and M.sync(buf)) or changed
+  for buf, state in pairs(drawn) do
+    changed = (state.chat == chat and M.sync(buf)) or changed
   end
   if changed then
     store.save(chat)

@@ -112,13 +112,13 @@ local function accept(review, files, done, after)
     review.chat,
     "changes/accept",
     { left = review.left, files = files },
-    function(it, err)
+    function(answer, err)
       if err then
         say.error(err)
         done()
         return
       end
-      review.left = it.left
+      review.left = answer.left
       after()
       M.decided(review, false)
     end

@@ -99,13 +99,13 @@ function M.last(review)
       end
     else
       local name = step.kind == "accept" and "changes/unaccept" or "changes/redo"
-      local function answered(it, err)
+      local function answered(answer, err)
         if err then
           say.error(err)
           done()
           return
         end
-        review.left = it.left or review.left
+        review.left = answer.left or review.left
         require("codex-chat.reload").reload(vim.tbl_map(function(file)
           return file.path
         end, step.files))

@@ -150,15 +150,15 @@ end
 ---@param root string
 ---@return codex-chat.PatchFile[]
 function M.of(proposal, root)
-  return vim.tbl_map(function(it)
+  return vim.tbl_map(function(proposed)
     local file = {
-      path = it.path,
-      name = text.relative(it.path, root),
-      old = it.old,
-      change = it.change,
-      why = it.why,
-      before = it.before and text.read(it.before),
-      after = it.after and text.read(it.after),
+      path = proposed.path,
+      name = text.relative(proposed.path, root),
+      old = proposed.old,
+      change = proposed.change,
+      why = proposed.why,
+      before = proposed.before and text.read(proposed.before),
+      after = proposed.after and text.read(proposed.after),
     }
     if not file.why and file.change ~= "deleted" and not file.after then
       file.why = "its text cannot be read"

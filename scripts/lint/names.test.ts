@@ -7,7 +7,7 @@ import { checkout } from "../setup/index.ts";
 
 /** What the plugins of biome.json report in a file: `line:column`, and all that is printed. */
 function reported(source: string): { readonly places: readonly string[]; readonly output: string } {
-  const dir = mkdtempSync(join(tmpdir(), "codex-chat-parameters-"));
+  const dir = mkdtempSync(join(tmpdir(), "codex-chat-names-"));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const { plugins } = JSON.parse(readFileSync(join(checkout, "biome.json"), "utf8")) as {
     readonly plugins: readonly string[];
@@ -26,7 +26,7 @@ function reported(source: string): { readonly places: readonly string[]; readonl
   return { places: places.sort(), output };
 }
 
-it("refuses a parameter that is named `it`, in whatever form, and says what to do", () => {
+it("refuses whatever is named `it`, in whatever form, and says what to do", () => {
   const { places, output } = reported(
     [
       "a.map((it) => 1);",
@@ -39,11 +39,21 @@ it("refuses a parameter that is named `it`, in whatever form, and says what to d
       "a.filter((it): it is string => true);",
       "function f(it: number) {}",
       "class A { constructor(private it: number) {} f(it: number) {} }",
+      "for (const it of a) a.b(it);",
+      "const it = a.b;",
+      "const { it } = a;",
+      "await using it = a.b();",
+      "function it() {}",
     ].join("\n"),
   );
   expect(places).toEqual([
     "10:31",
     "10:48",
+    "11:12",
+    "12:7",
+    "13:9",
+    "14:13",
+    "15:10",
     "1:8",
     "2:7",
     "3:17",
@@ -57,12 +67,12 @@ it("refuses a parameter that is named `it`, in whatever form, and says what to d
   expect(output).toContain("name the thing, as in `(line) => …`");
 });
 
-it("lets a test, a property and a variable be named `it`", () => {
+it("lets a test of vitest and a property be named `it`", () => {
   const { places } = reported(
     [
+      'import { it } from "vitest";',
       'it("works", () => {});',
-      "const { it } = a;",
-      "a.map((b) => { const it = b.it; return { it }; });",
+      "a.map((b) => ({ it: b.it, ...b }));",
       "a.map((item, its) => item);",
     ].join("\n"),
   );
