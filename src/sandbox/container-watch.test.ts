@@ -15,8 +15,8 @@ async function project(): Promise<string> {
   return root;
 }
 
-describe("the reason why a protected file was replaced", () => {
-  it("is the project's if that is gone or renamed, and the file's if only that was replaced", async () => {
+describe("the message that a protected file was replaced", () => {
+  it("is about the project if that is gone or renamed, and about the file if only that was replaced", async () => {
     const root = await project();
     expect(await whyLost(root, "closed/.envrc")).toEqual({
       reason: "protection_lost",
@@ -65,7 +65,7 @@ describe("describeEnd", () => {
     [{ reason: "out_of_memory" }, "ran out of memory"],
     [{ reason: "engine_lost" }, "connection to the container engine broke"],
     [{ reason: "released" }, "was stopped"],
-  ])("%o", (end, says) => {
+  ])("describes the end %o", (end, says) => {
     const { message, fix } = describeEnd(end);
     expect(message).toContain(says);
     expect(fix).toMatch(/send again/i);

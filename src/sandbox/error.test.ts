@@ -23,7 +23,7 @@ describe("containerFailure", () => {
     ["disk_full", "write /var/lib/docker/tmp: no space left on device", 500],
     ["image_missing", "(HTTP code 404) no such container - No such image: codex-chat:1 ", 404],
     ["container_failed", "something else", 500],
-  ])("%s", (kind, message, status) => {
+  ])("recognizes %s in %j", (kind, message, status) => {
     expect(failure(message, status).kind).toBe(kind);
   });
 

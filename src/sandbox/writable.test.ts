@@ -19,7 +19,7 @@ const GUARDED = [
   { name: "sub", isParentDir: true as const, identity: "" },
 ];
 
-describe("a file that the sandbox may write", () => {
+describe("the check whether the sandbox may write a file", () => {
   it.each([
     ["of the project", "/p/src/a.ts", true],
     ["beside a protected one", "/p/sub/a.ts", true],
@@ -32,11 +32,11 @@ describe("a file that the sandbox may write", () => {
     ["of a volume", "/p/node_modules/a/index.js", false],
     ["outside of the project", "/state/codex-home/config.toml", false],
     ["beside the project", "/p2/a", false],
-  ])("is one %s: %s", (_, path, expected) => {
+  ])("answers for a file %s: %s", (_, path, expected) => {
     expect(mayWrite(SPEC, "/p", GUARDED, path)).toBe(expected);
   });
 
-  it("is none where all of the project is read-only", () => {
+  it("denies it if all of the project is read-only", () => {
     expect(mayWrite({ mounts: [bind("/p", true)] }, "/p", [], "/p/a")).toBe(false);
   });
 });

@@ -69,7 +69,7 @@ describe("unixSocketPath", () => {
     ["npipe:////./pipe/docker_engine", undefined],
     ["unix://relative", undefined],
     ["", undefined],
-  ])("%s", (host, path) => {
+  ])("reads %j as %j", (host, path) => {
     expect(unixSocketPath(host)).toBe(path);
   });
 });

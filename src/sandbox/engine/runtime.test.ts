@@ -104,7 +104,7 @@ describe("parseRelease", () => {
     ["runsc version 0.0~20240729.0-4", 20240729],
     ["runsc version VERSION_MISSING", null],
     ["runc version 1.1.5", null],
-  ])("%s", (text, release) => {
+  ])("reads %j as %j", (text, release) => {
     expect(parseRelease(text)).toBe(release);
   });
 });

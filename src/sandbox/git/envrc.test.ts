@@ -59,7 +59,7 @@ describe("an .envrc names", () => {
     ["# source x\necho hi # . y", []],
     ["echo 'source x'\nsource '/etc/x'; source ~/x; source $HOME/x; source https://x/y", []],
     ["strict_env\nsource_up\nexport A=src/b", []],
-  ])("%j", (...row) => check(".envrc", ...row));
+  ])("the files of %j", (...row) => check(".envrc", ...row));
 });
 
 describe("an .nvim.lua names", () => {
@@ -85,7 +85,7 @@ describe("an .nvim.lua names", () => {
     ['vim.o.path = "src/include"\nvim.g.x = "a/b.lua"', []],
     ['-- dofile("x")\n--[[ dofile("y") ]]', []],
     ['dofile("/etc/x.lua")', []],
-  ])("%j", (...row) => check(".nvim.lua", ...row));
+  ])("the files of %j", (...row) => check(".nvim.lua", ...row));
 });
 
 describe.each<RunByItself>([".exrc", ".nvimrc"])("an %s names", (name) => {
@@ -99,7 +99,7 @@ describe.each<RunByItself>([".exrc", ".nvimrc"])("an %s names", (name) => {
     ["lua << EOF\ndofile('x.lua')\nEOF\nso y", ["x.lua", "y"]],
     ['" source x\nset path=src', []],
     ["source ~/x | source /etc/y", []],
-  ])("%j", (...row) => check(name, ...row));
+  ])("the files of %j", (...row) => check(name, ...row));
 });
 
 it("names only relative paths below it, and terminates", () => {

@@ -137,7 +137,7 @@ function protections(result: Awaited<ReturnType<typeof look>>) {
 /** How a call may fail; "exit" is a git that exits with 128. */
 const CODES = ["EACCES", "EIO", "exit", "EMFILE", "ELOOP"];
 
-describe("a look that fails", () => {
+describe("a look at the file system that fails", () => {
   it("ends in a refusal or keeps every protection, whichever look it is", async () => {
     const whole = protections(await look(0, ""));
     const count = fault.calls;

@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { LABELS } from "../container/index.ts";
 import { beginRecord, isRecorded } from "./container-record.ts";
 
-it("knows the container of a maker that died, also after another one has begun", async () => {
+it("recognizes the container of a host that died while making it, even after another host has begun one", async () => {
   const stateDir = await mkdtemp(join(tmpdir(), "codex-chat-record-"));
   const place = { stateDir, engine: "e", name: "codex-chat-project" };
   try {

@@ -88,7 +88,7 @@ function shown({ files }: ActionResult<"changes/list">) {
 const LINES = "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n";
 
 describe("the list of changes", () => {
-  it("has what Codex changed, and not what the user did between turns", async () => {
+  it("has what Codex changed, and not what the user changed between turns", async () => {
     const own = project({ "a.txt": LINES, "b.txt": "b\n" });
     await own.turn(() => own.write("a.txt", LINES.replace("two", "TWO")));
     own.write("a.txt", own.read("a.txt").replace("nine", "9"));
@@ -102,7 +102,7 @@ describe("the list of changes", () => {
     expect(shown(await own.list("turn"))).toEqual(["b.txt +1 -0"]);
   });
 
-  it("shows a file whose lines both have changed", async () => {
+  it("shows a file in which both Codex and the user have changed lines", async () => {
     const own = project({ "a.txt": "one\n" });
     await own.turn(() => own.write("a.txt", "Codex's\n"));
     own.write("a.txt", "mine\n");
@@ -110,7 +110,7 @@ describe("the list of changes", () => {
     expect(await own.left("a.txt")).toBe("one\n");
   });
 
-  it("does not have what was taken back, and has what was brought back", async () => {
+  it("leaves out what was undone, and includes what was redone", async () => {
     const own = project({ "a.txt": "one\n" });
     await own.turn(() => own.write("a.txt", "two\n"));
     expect(await undo(own.changes, own.place, { scope: "turn" })).toMatchObject({ ok: true });
@@ -119,7 +119,7 @@ describe("the list of changes", () => {
     expect(shown(await own.list())).toEqual(["a.txt +1 -1"]);
   });
 
-  it("names renamed files once, and files that cannot be recorded", async () => {
+  it("names renamed files once, and names files that cannot be recorded", async () => {
     const own = project({ "a.txt": LINES });
     await own.turn(() => {
       own.write("b.txt", LINES.replace("two", "TWO"));
@@ -133,7 +133,7 @@ describe("the list of changes", () => {
 });
 
 describe("files that ignore rules hide", () => {
-  it("are marked, whichever list of rules hides them, and are taken back", async () => {
+  it("are marked, whichever list of rules hides them, and can be undone", async () => {
     const own = project({ "a.env": "A=1\n", "b.log": "b\n", "c.tmp": "c\n", "d.txt": "d\n" });
     execFileSync("git", ["init", "-q", own.root]);
     own.write(".gitignore", "*.env\n");
@@ -156,8 +156,8 @@ describe("files that ignore rules hide", () => {
   });
 });
 
-describe("what the user accepts", () => {
-  it("leaves the list, line by line, until it is taken back", async () => {
+describe("changes that the user accepts", () => {
+  it("leave the list, line by line, until the acceptance is taken back", async () => {
     const own = project({ "a.txt": LINES });
     await own.turn(() =>
       own.write("a.txt", LINES.replace("two", "TWO\nmore").replace("eight\n", "")),
@@ -180,7 +180,7 @@ describe("what the user accepts", () => {
     expect(await unaccept(own.changes)).toMatchObject({ ok: false, error: { kind: "nothing" } });
   });
 
-  it("is refused where the file is another one than was shown", async () => {
+  it("are refused if the file has changed since it was shown", async () => {
     const own = project({ "a.txt": LINES });
     await own.turn(() => own.write("a.txt", LINES.replace("two", "TWO")));
     const { left } = await own.list();
@@ -190,7 +190,7 @@ describe("what the user accepts", () => {
     expect(accepted).toMatchObject({ ok: false, error: { kind: "changed" } });
   });
 
-  it("is a new file, a deleted one and a renamed one as a whole", async () => {
+  it("may be a new, a deleted or a renamed file as a whole", async () => {
     const own = project({ "old.txt": "old\n", "moved.txt": LINES });
     await own.turn(() => {
       own.write("new.txt", "new\n");
@@ -204,8 +204,8 @@ describe("what the user accepts", () => {
   });
 });
 
-describe("what the user rejects", () => {
-  it("goes back file by file, and comes back", async () => {
+describe("changes that the user rejects", () => {
+  it("are undone file by file, and can be restored", async () => {
     const own = project({ "a.txt": LINES, "b.txt": "b\n" });
     await own.turn(() => {
       own.write("a.txt", LINES.replace("two", "TWO"));
@@ -223,8 +223,8 @@ describe("what the user rejects", () => {
   });
 });
 
-describe("what the user saves while a turn runs", () => {
-  it("is neither listed nor taken back", async () => {
+describe("changes that the user saves while a turn runs", () => {
+  it("are neither listed nor undone", async () => {
     const own = project({ "a.txt": LINES });
     await own.turn(async () => {
       own.write("a.txt", LINES.replace("two", "TWO"));
@@ -243,7 +243,7 @@ describe("what the user saves while a turn runs", () => {
     expect(own.read("mine.txt")).toBe("mine\n");
   });
 
-  it("is nothing outside of the project", async () => {
+  it("do not include files outside of the project", async () => {
     const own = project({ "a.txt": "a\n" });
     await own.turn(async () => {
       own.write("../outside.txt", "secret\n");
@@ -254,7 +254,7 @@ describe("what the user saves while a turn runs", () => {
 });
 
 describe("a host that dies", () => {
-  it("in a turn leaves the turn's changes to be taken back", async () => {
+  it("in a turn leaves the turn's changes to be undone", async () => {
     const own = project({ "a.txt": "one\n" });
     const turn = { threadId: "t", path: own.place.path, queries: ["q"] };
     // The turn of a process that is gone.
@@ -269,7 +269,7 @@ describe("a host that dies", () => {
     expect(own.read("a.txt")).toBe("one\n");
   });
 
-  it("in the middle of an undo has it completed, recorded and brought back", async () => {
+  it("in the middle of an undo has it completed and recorded by the next one, and it can be redone", async () => {
     const own = project({ "a.txt": "one\n" });
     await own.turn(() => own.write("a.txt", "two\n"));
     // The log of the undo cannot be written, as if the host had ended right before.
@@ -289,7 +289,7 @@ describe("a host that dies", () => {
     expect(await recover(own.changes)).toEqual([]);
   });
 
-  it("leaves nothing to complete where it was not in the middle of an undo", async () => {
+  it("leaves nothing to complete if it was not in the middle of an undo", async () => {
     const own = project({ "a.txt": "one\n" });
     await own.turn(() => own.write("a.txt", "two\n"));
     expect(await recover(own.changes)).toEqual([]);

@@ -143,7 +143,7 @@ describe("a patch that the user answers with one of their own", () => {
   const patch = { kind: "patch", id: "n1", itemId: "i1" } as const;
   const accept = { decision: "accept" } as const;
 
-  it("is declined once, and answered by nobody else meanwhile", async () => {
+  it("is declined once, and nobody else can answer its question meanwhile", async () => {
     const { approvals, told, answered, id } = asking([], patch);
     expect(approvals.patch(id)?.itemId).toBe("i1");
     const held = approvals.hold(id);
@@ -159,14 +159,14 @@ describe("a patch that the user answers with one of their own", () => {
     expect(approvals.patch(id)).toBeUndefined();
   });
 
-  it("can be answered again after it was let go", async () => {
+  it("has a question that can be answered again if the edited patch is given up", async () => {
     const { approvals, answered, id } = asking([], patch);
     approvals.hold(id)?.letGo();
     expect(approvals.answer(id, accept, undefined)).toMatchObject({ kind: "patch" });
     expect(await answered).toMatchObject(accept);
   });
 
-  it("is withdrawn with its turn all the same", async () => {
+  it("is still withdrawn with its turn", async () => {
     const { approvals, told, answered, id } = asking([], patch);
     const held = approvals.hold(id);
     approvals.cancelAll("the turn is over");
@@ -177,7 +177,7 @@ describe("a patch that the user answers with one of their own", () => {
     expect(told).toHaveLength(before);
   });
 
-  it("is no other question", () => {
+  it("is not confused with a question of another kind", () => {
     const { approvals, id } = asking([field({})]);
     expect(approvals.hold(id)).toBeUndefined();
     expect(approvals.patch(id)).toBeUndefined();

@@ -57,7 +57,7 @@ describe("the health of the model's endpoint", () => {
       /must not get your login/,
     ],
     ["without a login", { auth: "login" }, {}, "error", /There is no ChatGPT login/],
-  ])("%s", async (_name, settings, env, level, message) => {
+  ])("%s is reported", async (_name, settings, env, level, message) => {
     const line = await modelLine(settings, env);
     expect(line?.level).toBe(level);
     expect(line?.message).toMatch(message);

@@ -32,7 +32,7 @@ async function ends({ hooks, letGo, settle }: ReturnType<typeof made>): Promise<
   return letGo.mock.calls.length > before;
 }
 
-it("runs while the rest is done, and is awaited at the end", async () => {
+it("letting go of written files runs while the rest is done, and is awaited at the end", async () => {
   const { hooks: tested, settle } = made();
   tested.onNotification(item("item/completed", "fileChange"));
   expect(await tested.begun.after(turn)).toEqual([]);
@@ -44,7 +44,7 @@ it("runs while the rest is done, and is awaited at the end", async () => {
   expect(await tested.awaited.after(turn)).toEqual([]);
 });
 
-it("is skipped after a turn that cannot have written anything", async () => {
+it("letting go of written files is skipped after a turn that cannot have written anything", async () => {
   const given = made();
   expect(await ends(given)).toBe(false);
   for (const type of ["userMessage", "reasoning", "agentMessage", "plan", "webSearch"])
@@ -53,7 +53,7 @@ it("is skipped after a turn that cannot have written anything", async () => {
 });
 
 it.each(["commandExecution", "fileChange", "mcpToolCall", "collabAgentToolCall", "unknown"])(
-  "is done once after a turn with an item of the kind %s",
+  "letting go of written files is done once after a turn with an item of the kind %s",
   async (type) => {
     const given = made();
     given.hooks.onNotification(item("item/completed", type));
@@ -62,7 +62,7 @@ it.each(["commandExecution", "fileChange", "mcpToolCall", "collabAgentToolCall",
   },
 );
 
-it("is done after each turn while a command keeps running, and after the one in which it ends", async () => {
+it("letting go of written files is done after each turn while a command runs, and after the one in which it ends", async () => {
   const given = made();
   given.hooks.onNotification(item("item/started", "commandExecution"));
   expect(await ends(given)).toBe(true);
@@ -72,7 +72,7 @@ it("is done after each turn while a command keeps running, and after the one in 
   expect(await ends(given)).toBe(false);
 });
 
-it("is skipped in a new sandbox, even if a command ran in the last one", async () => {
+it("letting go of written files is skipped in a new sandbox, even if a command ran in the last one", async () => {
   const given = made();
   given.hooks.onNotification(item("item/started", "commandExecution"));
   given.hooks.forget();

@@ -69,7 +69,7 @@ it("ends hooks that begin after the end of a turn that did not wait for them", a
   expect(told).toEqual(["a before", "b before", "b after", "a after"]);
 });
 
-it("is ready once all that its hooks have begun is over", async () => {
+it("waits for everything that its hooks have begun before it is ready for the next turn", async () => {
   let done: () => void = () => {};
   const work = new Promise<void>((resolve) => {
     done = resolve;
@@ -111,7 +111,7 @@ it("begins two hooks at the same time, and ends the second first", async () => {
   expect(told.slice(2)).toEqual(["b after", "a after"]);
 });
 
-it("gives the failure of either of two hooks, and ends both", async () => {
+it("fails if either of two hooks fails, and ends both", async () => {
   for (const failing of ["a", "b"]) {
     const told: string[] = [];
     const [a, b] = ["a", "b"].map((name) =>

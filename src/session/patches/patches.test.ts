@@ -138,7 +138,7 @@ describe("a patch that waits", () => {
     expect(readdirSync(own.root).sort()).toEqual(["a.txt", "crlf.txt", "gone.bin", "src"]);
   });
 
-  it("says of a file whose new text is not known why it is not", async () => {
+  it("says why the new text of a file is not known", async () => {
     const own = await project({
       "a.txt": "one\ntwo\nthree\n",
       "moved.txt": "0\none\ntwo\nthree\n",
@@ -243,7 +243,7 @@ describe("a patch that the user has changed", () => {
     expect(rest).toMatchObject({ ok: true, value: { files: [] } });
   });
 
-  it("keeps what was changed in the files since, and writes nothing where that does not fit", async () => {
+  it("is merged with later changes of the files, and writes nothing if they conflict", async () => {
     const own = await project({ "a.txt": "one\ntwo\nthree\n4\n5\n6\n", "b.txt": "b\n" });
     const write = (text: string) => () => writeFileSync(own.at("a.txt"), text);
     const patch = [own.update("a.txt", HUNK), own.update("b.txt", "@@ -1 +1 @@\n-b\n+B\n")];
@@ -277,7 +277,7 @@ describe("a patch that the user has changed", () => {
     expect(own.read("b.txt")).toBe("mine\n");
   });
 
-  it("is completed by the next host where one dies in the middle", async () => {
+  it("is completed by the next host if one dies in the middle", async () => {
     const own = await project({ "a.txt": "one\ntwo\nthree\n" });
     // It cannot be recorded, as if the host had ended right before.
     own.changes.log.settle = () => Promise.reject(new Error("the host has ended"));
@@ -298,7 +298,7 @@ describe("a patch that the user has changed", () => {
     expect(listed).toMatchObject({ ok: true, value: { files: [] } });
   });
 
-  it("follows no link and writes no closed file that came after it was shown", async () => {
+  it("follows no link, and writes no file that became read-only after it was shown", async () => {
     const own = await project({ "dir/a.txt": "one\ntwo\nthree\n", "b.txt": "one\ntwo\nthree\n" });
     const outside = join(own.root, "..", "outside");
     mkdirSync(outside);
@@ -319,7 +319,7 @@ describe("a patch that the user has changed", () => {
     expect(own.read("b.txt")).toBe("one\ntwo\nthree\n");
   });
 
-  it("is told to Codex before its next turn where the one that it is about is over", async () => {
+  it("is reported to Codex before its next turn if its own turn is over", async () => {
     const { changes } = await project();
     changes.tellLater("t", "the diff");
     expect([changes.news("t"), changes.news("other")]).toEqual(["the diff", undefined]);
@@ -327,7 +327,7 @@ describe("a patch that the user has changed", () => {
     expect(changes.news("t")).toBeUndefined();
   });
 
-  it("is told to Codex as the diff of what was applied", async () => {
+  it("is reported to Codex as the diff of what was applied", async () => {
     const own = await project({ "a.txt": "one\ntwo\nthree\n", "gone.txt": "```\n" });
     const applied = await own.apply(
       [own.update("a.txt", HUNK), own.add("b.txt", "b\n"), own.remove("gone.txt", "```\n")],

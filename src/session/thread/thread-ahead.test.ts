@@ -14,7 +14,7 @@ function client(fails = false) {
   return { request } as unknown as Client & { readonly request: typeof request };
 }
 
-it("hands over the thread that was started, once", async () => {
+it("a thread that was started ahead is handed over once", async () => {
   const [ahead, codex] = [new ThreadAhead(), client()];
   ahead.begin(codex, params);
   expect(await ahead.take(codex, params)).toMatchObject({ thread: { id: "1" } });
@@ -22,14 +22,14 @@ it("hands over the thread that was started, once", async () => {
   expect(codex.request).toHaveBeenCalledTimes(1);
 });
 
-it("starts no thread while an equal one waits", async () => {
+it("no thread is started ahead while an equal one waits", async () => {
   const [ahead, codex] = [new ThreadAhead(), client()];
   ahead.begin(codex, params);
   ahead.begin(codex, { ...params });
   expect(codex.request).toHaveBeenCalledTimes(1);
 });
 
-it("has no thread for a newer app-server, or for other parameters", async () => {
+it("a thread that was started ahead is not used with a newer app-server, or with other parameters", async () => {
   const [ahead, codex] = [new ThreadAhead(), client()];
   ahead.begin(codex, params);
   expect(await ahead.take(client(), params)).toBeUndefined();
@@ -39,7 +39,7 @@ it("has no thread for a newer app-server, or for other parameters", async () => 
   expect(await ahead.take(codex, params)).toBeUndefined();
 });
 
-it("starts another one if the parameters have changed meanwhile", async () => {
+it("another thread is started ahead if the parameters have changed meanwhile", async () => {
   const [ahead, codex] = [new ThreadAhead(), client()];
   ahead.begin(codex, params);
   ahead.begin(codex, { ...params, model: "other" });
@@ -48,7 +48,7 @@ it("starts another one if the parameters have changed meanwhile", async () => {
   });
 });
 
-it("leaves the report of a failure to the turn", async () => {
+it("a thread that cannot be started ahead leaves the report of that to the turn", async () => {
   const [ahead, codex] = [new ThreadAhead(), client(true)];
   ahead.begin(codex, params);
   expect(await ahead.take(codex, params)).toBeUndefined();

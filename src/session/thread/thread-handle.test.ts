@@ -35,14 +35,14 @@ function setUp(thread: string | undefined, busy = 0) {
   return { begun, asked, handle, load: () => handle.load(new AbortController().signal, () => {}) };
 }
 
-it("starts without permissions that its id has in another conversation", async () => {
+it("a thread starts without permissions that its id has in another conversation", async () => {
   const { begun, asked, load } = setUp(undefined);
   expect(await load()).toMatchObject({ ok: true, value: { threadId: "forged" } });
   expect(asked).toEqual(["thread/start"]);
   expect(begun).toEqual(["forged"]);
 });
 
-it("keeps its permissions when it is resumed by its own id", async () => {
+it("a thread keeps its permissions when it is resumed by its own id", async () => {
   const { begun, asked, load } = setUp("mine");
   expect(await load()).toMatchObject({ ok: true, value: { threadId: "mine" } });
   // The second looks whether all of it is still there.
@@ -50,20 +50,20 @@ it("keeps its permissions when it is resumed by its own id", async () => {
   expect(begun).toEqual([]);
 });
 
-it("is resumed once the app-server of a killed host has let it go", async () => {
+it("a thread is resumed once the app-server of a killed host has let it go", async () => {
   const { asked, load } = setUp("mine", 2);
   expect(await load()).toMatchObject({ ok: true, value: { threadId: "mine" } });
   expect(asked).toEqual(["thread/resume", "thread/resume", "thread/resume", "thread/fork"]);
 });
 
-it("is let go by Codex when its conversation is closed", async () => {
+it("a thread is let go by Codex when its conversation is closed", async () => {
   const { asked, load, handle } = setUp("mine");
   await load();
   handle.leave();
   expect(asked).toEqual(["thread/resume", "thread/fork", "thread/unsubscribe"]);
 });
 
-it("is copied when an app-server keeps it whose Neovim has closed the conversation", async () => {
+it("a thread is copied if the app-server of a Neovim that has closed the conversation still keeps it", async () => {
   const { asked, begun, load } = setUp("mine", Number.POSITIVE_INFINITY);
   expect(await load()).toMatchObject({ ok: true, value: { threadId: "forged" } });
   expect(asked.at(-1)).toBe("thread/fork");

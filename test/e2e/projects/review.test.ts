@@ -20,7 +20,7 @@ describe("a review of what a turn changed", SLOW, () => {
     await expect.poll(() => nvim.lua(shown), WAIT).toBe(name);
   }
 
-  it("goes in rounds: accepted, put back, commented, and then only the answer", async () => {
+  it("proceeds in rounds: changes are accepted, put back or commented on, and the next round shows only the response", async () => {
     const { chat, model } = shared();
     const { nvim } = chat;
     const lines = Array.from({ length: 30 }, (_, i) => `line ${i + 1}`);

@@ -18,7 +18,7 @@ describe("the changes of a turn", SLOW, () => {
     await chat.nvim.lua("_G.notified = {}");
   }
 
-  it("are taken back and brought back, and Codex hears of it", async () => {
+  it("are undone and redone, and Codex is informed", async () => {
     const { chat, model } = shared();
     await writeFile(at("kept.txt"), "one\ntwo\nthree\nfour\nfive\nsix\nseven\n");
     await writeFile(at("gone.bin"), Buffer.from([0, 1, 2, 255, 254]));
@@ -74,7 +74,7 @@ describe("the changes of a turn", SLOW, () => {
     await notified("There is nothing to bring back: nothing was taken back in this conversation.");
   });
 
-  it("are left where the user has changed the same lines since", async () => {
+  it("are left as they are if the user has changed the same lines since", async () => {
     const { chat, model } = shared();
     await writeFile(at("both.txt"), "one\n");
     model.answerInTurn(
@@ -91,7 +91,7 @@ describe("the changes of a turn", SLOW, () => {
     await expect.poll(() => chat.nvim.lua<unknown[]>(list), WAIT).not.toEqual([]);
   });
 
-  it("are not those that the user saves meanwhile", async () => {
+  it("do not include those that the user saves meanwhile", async () => {
     const { chat, model } = shared();
     await writeFile(at("both.txt"), "one\ntwo\nthree\nfour\nfive\n");
     const gate = new Gate();
@@ -111,7 +111,7 @@ describe("the changes of a turn", SLOW, () => {
     expect(await readdir(join(chat.projectDir, "checkpoints/saves"))).toEqual([]);
   });
 
-  it("are those of an earlier turn where the cursor is", async () => {
+  it("are undone for the earlier turn that the cursor is in", async () => {
     const { chat, model } = shared();
     for (const name of ["first", "second"]) {
       model.answerInTurn(reply(exec(`echo 1 > ${name}.txt`)), reply(message("Done.")));
@@ -130,7 +130,7 @@ describe("the changes of a turn", SLOW, () => {
   });
 
   it.each(["fork", "revert"])(
-    "go along with :CodexChat %s, if the user says so",
+    "are also undone by :CodexChat %s if the user agrees",
     async (command) => {
       const { chat, model } = shared();
       for (const name of ["kept", "dropped"]) {

@@ -63,7 +63,7 @@ describe("a patch that Codex asks about", SLOW, () => {
     await expect.poll(() => existsSync(at("b.txt"))).toBe(false);
   });
 
-  it("can be looked at only where it is about a file that Codex may not write", async () => {
+  it("can only be viewed if it changes a file that Codex may not write", async () => {
     const { chat, model, place } = shared();
     const { nvim } = chat;
     const protectedPatch = "*** Begin Patch\n*** Update File: .envrc\n-one\n+two\n*** End Patch";

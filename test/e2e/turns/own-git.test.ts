@@ -15,22 +15,28 @@ async function startedInside(place: Place): Promise<string[]> {
   });
 }
 
-it("asks git nothing for itself, and leaves git to commands as it is", SLOW, async () => {
-  await using place = await Place.make();
-  await using model = await ScriptedModel.start();
-  const config = { sandbox: { env: { GIT_TRACE2_EVENT: "/tmp/git-trace" } } };
-  await using chat = await Conversation.open({ place, model, config });
-  model.answerInTurn(
-    reply(exec("git status --short; command -v git; printenv BASH_ENV CODEX_CHAT_GIT; echo over")),
-    reply(exec("sh -c 'git log' 2>&1 | head -n 1")),
-    reply(message("Looked.")),
-  );
-  expect(await chat.ask("Look.")).toEqual({ status: "completed" });
-  // What was begun for the first turn is over before the second one is.
-  expect(await chat.ask("Again.")).toEqual({ status: "completed" });
+it(
+  "Codex runs no git for itself, and commands get the git of the image unchanged",
+  SLOW,
+  async () => {
+    await using place = await Place.make();
+    await using model = await ScriptedModel.start();
+    const config = { sandbox: { env: { GIT_TRACE2_EVENT: "/tmp/git-trace" } } };
+    await using chat = await Conversation.open({ place, model, config });
+    model.answerInTurn(
+      reply(
+        exec("git status --short; command -v git; printenv BASH_ENV CODEX_CHAT_GIT; echo over"),
+      ),
+      reply(exec("sh -c 'git log' 2>&1 | head -n 1")),
+      reply(message("Looked.")),
+    );
+    expect(await chat.ask("Look.")).toEqual({ status: "completed" });
+    // What was begun for the first turn is over before the second one is.
+    expect(await chat.ask("Again.")).toEqual({ status: "completed" });
 
-  const [first, second] = model.requests[2]?.allOutputs() ?? [];
-  expect(first).toContain("?? hello.txt\n/usr/bin/git\nover\n");
-  expect(second).toContain("does not have any commits yet");
-  expect(await startedInside(place)).toEqual(["status --short", "log"]);
-});
+    const [first, second] = model.requests[2]?.allOutputs() ?? [];
+    expect(first).toContain("?? hello.txt\n/usr/bin/git\nover\n");
+    expect(second).toContain("does not have any commits yet");
+    expect(await startedInside(place)).toEqual(["status --short", "log"]);
+  },
+);

@@ -95,7 +95,7 @@ const numbersIn = (text: string, word: string): number[] =>
 const upTo = (last: number): number[] => Array.from({ length: last }, (_, n) => n + 1);
 
 describe("at scale", SLOW, () => {
-  it("has every turn of a thousand, and holds no more for each but its text", async () => {
+  it("a conversation of a thousand turns shows every turn, and keeps nothing but its text in memory", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     model.answer((request) => {
@@ -128,7 +128,7 @@ describe("at scale", SLOW, () => {
     expect(heard).toEqual(upTo(2 * HALF).map((n) => query(EARLIER + n)));
   });
 
-  it("shows both ends of 100 MB of output, and holds nothing of the rest", async () => {
+  it("a command with 100 MB of output is shown with both ends, and nothing of the rest is kept in memory", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     // Lines of 20 bytes, 25 MB for each command.
@@ -153,7 +153,7 @@ describe("at scale", SLOW, () => {
     expect(text.trimEnd()).toBe((await chat.fileText()).trimEnd());
   });
 
-  it("streams eight conversations at once to their ends, and holds nothing of them when they are closed", async () => {
+  it("eight conversations stream at once to their ends, and nothing of them is kept after they are closed", async () => {
     await using place = await Place.make();
     await using model = await ScriptedModel.start();
     const words = (n: string, round: number) =>
