@@ -18,6 +18,7 @@ function M.set_options(buf)
   bo.bufhidden = "hide"
   bo.buflisted = true
   bo.textwidth = 0
+  bo.formatlistpat = [[^\s*\%([-*+]\|\d\+[.)]\)\s\+]]
 end
 
 --- Derives the prompt, folds, highlighting and undo from the buffer's text.

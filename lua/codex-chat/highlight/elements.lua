@@ -131,6 +131,28 @@ local function close_up(at)
   end
 end
 
+--- Hides the command in the line of a question where the details below are just this command: it is to be
+--- read once. Any other details do not say the same.
+---@param at codex-chat.Painter
+local function say_once(at)
+  local call = calls.parse(at.lines[1])
+  local words, command = call and call.about[1], call and call.about[2]
+  if not call or not words or not command or #call.about > 2 or #call.tail > 0 then
+    return
+  end
+  for n = 2, #at.lines - 2 do
+    local fence = format.step(nil, at.lines[n])
+    if fence then
+      local _, closes = format.step(fence, at.lines[n + 2])
+      if fence.kind == "output" and closes and at.lines[n + 1] == "$ " .. command.text then
+        local stop = words.first + #words.text:gsub("%s+$", "")
+        painter.conceal(at, at.row, stop, #at.lines[1])
+      end
+      return
+    end
+  end
+end
+
 --- What Codex asks stands on a background of its own, down to the end of its block.
 ---@param at codex-chat.Painter
 ---@return boolean asked
@@ -140,6 +162,7 @@ local function asks(at)
     return false
   end
   local count = trimmed(at)
+  say_once(at)
   painter.band(at, at.row, at.row + count, "CodexChatAsksLine")
   for row = at.row + 1, at.row + count - 1 do
     painter.sign(at, row, "▌", "CodexChatAsks")
@@ -239,6 +262,7 @@ end
 ---@param row integer the first line's
 ---@param lines string[]
 ---@param fence codex-chat.Fence? that is open above
+---@return boolean has_table
 function M.paint(buf, ns, row, lines, fence)
   local at = { buf = buf, ns = ns, row = row, lines = lines }
   local front = row == 0 and format.front_matter_end(lines) or 0
@@ -299,7 +323,7 @@ function M.paint(buf, ns, row, lines, fence)
   if code then
     painter.band(at, code, row + #lines, "CodexChatCodeLine", 20)
   end
-  require("codex-chat.highlight.tables").paint(buf, ns, row, lines)
+  return require("codex-chat.highlight.tables").paint(buf, ns, row, lines)
 end
 
 return M

@@ -5,6 +5,7 @@
 local M = {}
 
 local chunks = require("codex-chat.highlight.chunks")
+local columns = require("codex-chat.buffer.columns")
 local elements = require("codex-chat.highlight.elements")
 local groups = require("codex-chat.highlight.groups")
 local paint = require("codex-chat.highlight.paint")
@@ -29,6 +30,8 @@ local margin = 20
 ---@class (exact) codex-chat.HighlightState
 ---@field done table<integer, true> highlighted chunks
 ---@field changed table<integer, true> chunks with changes in them since
+---@field tables table<integer, true> highlighted chunks with tables, which depend on the width
+---@field columns integer the width for which these were drawn
 ---@field seen table<integer, integer[]> by window: first and last row where only changed chunks are not
 --- highlighted
 ---@field painted_at integer when a chunk that changes was last highlighted, ns
@@ -49,7 +52,25 @@ local function do_chunk(buf, state, chunk)
   api.nvim_buf_clear_namespace(buf, ns, chunk.first, chunk.stop)
   local lines = api.nvim_buf_get_lines(buf, chunk.first, chunk.stop, false)
   paint.markdown(buf, ns, chunk.first, lines, chunk.fence)
-  elements.paint(buf, ns, chunk.first, lines, chunk.fence)
+  local has_table = elements.paint(buf, ns, chunk.first, lines, chunk.fence)
+  state.tables[chunk.mark] = has_table or nil
+end
+
+--- Draws the tables again if the width is another one.
+---@param buf integer
+---@param state codex-chat.HighlightState
+local function follow_width(buf, state)
+  local width = columns.narrowest(buf, math.huge)
+  if width == state.columns or width == math.huge then
+    return
+  end
+  state.columns = width
+  if next(state.tables) ~= nil then
+    for mark in pairs(state.tables) do
+      state.done[mark] = nil
+    end
+    state.tables, state.seen = {}, {}
+  end
 end
 
 --- Highlights what has come into view.
@@ -167,6 +188,7 @@ function M.refresh(buf)
     return
   end
   end_other(buf)
+  follow_width(buf, state)
   local stop = vim.uv.hrtime() + slice_ms * 1e6
   if paint_new(buf, state, stop) or paint_changed(buf, state, stop) then
     M.soon(buf)
@@ -226,12 +248,12 @@ end
 local function on_change(state, buf, first, last, new_last)
   local marks = chunks.update(buf, first, new_last)
   if not marks then
-    state.done, state.changed, state.seen = {}, {}, {}
+    state.done, state.changed, state.seen, state.tables = {}, {}, {}, {}
     M.soon(buf)
     return
   end
   for mark, is_there in pairs(marks) do
-    state.done[mark] = nil
+    state.done[mark], state.tables[mark] = nil, nil
     state.changed[mark] = is_there or nil
   end
   local delta = new_last - last
@@ -273,6 +295,8 @@ function M.attach(buf, tail)
     done = {},
     changed = {},
     seen = {},
+    tables = {},
+    columns = 0,
     painted_at = 0,
     calm_at = 0,
     scheduled = false,

@@ -31,6 +31,33 @@ local own_groups = {
   ["comment.documentation"] = "CodexChatComment",
 }
 
+--- What Neovim's queries leave in view of inline markdown: the backslash of an escape, and the brackets of
+--- an address.
+---@type table<string, string> the pattern of a text with such marks, by capture
+local marks = { ["string.escape"] = "^\\.$", ["markup.link.url"] = "^<.*>$" }
+
+---@param buf integer
+---@param ns integer
+---@param row integer the first line's
+---@param name string of a capture in inline markdown
+---@param range Range6
+---@param text string
+local function hide_marks(buf, ns, row, name, range, text)
+  local pattern = marks[name]
+  local inner = pattern and range[1] == range[4] and text:sub(range[3] + 1, range[6])
+  if not pattern or not inner or not inner:find(pattern) then
+    return
+  end
+  for _, first in ipairs({ range[2], inner:byte(1) == 60 and range[5] - 1 or nil }) do -- "<"
+    api.nvim_buf_set_extmark(buf, ns, row + range[1], first, {
+      end_col = first + 1,
+      conceal = "",
+      priority = 130,
+      strict = false,
+    })
+  end
+end
+
 ---@param buf integer
 ---@param ns integer
 ---@param row integer the first line's
@@ -63,6 +90,9 @@ local function captures(buf, ns, row, text, found, stop, is_call)
         priority = (tonumber(metadata.priority) or 100) + found.depth,
         strict = false,
       })
+      if lang == "markdown_inline" then
+        hide_marks(buf, ns, row, name, range, text)
+      end
     end
   end
 end

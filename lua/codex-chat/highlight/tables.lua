@@ -1,4 +1,4 @@
---- Tables with their columns aligned and their borders drawn, where they fit into the window.
+--- Tables with their borders drawn, and with their columns aligned where they fit into the window.
 local M = {}
 
 local format = require("codex-chat.format")
@@ -78,15 +78,11 @@ end
 ---@param ns integer
 ---@param row integer the delimiter's row
 ---@param line string
----@param sizes integer[]
-local function delimiter(buf, ns, row, line, sizes)
-  local pieces = {}
-  for n, size in ipairs(sizes) do
-    pieces[n] = ("─"):rep(size)
-  end
+---@param rule string what is shown instead
+local function delimiter(buf, ns, row, line, rule)
   api.nvim_buf_set_extmark(buf, ns, row, 0, { end_col = #line, conceal = "", priority = 140 })
   api.nvim_buf_set_extmark(buf, ns, row, 0, {
-    virt_text = { { "├" .. table.concat(pieces, "┼") .. "┤", "CodexChatBorder" } },
+    virt_text = { { rule, "CodexChatBorder" } },
     virt_text_pos = "overlay",
     hl_mode = "combine",
   })
@@ -94,64 +90,104 @@ end
 
 ---@param buf integer
 ---@param ns integer
----@param first integer the first line's row
----@param lines string[] of one table
-local function align(buf, ns, first, lines)
-  local rows, sizes, total = {}, {}, 1
-  for n, line in ipairs(lines) do
-    rows[n] = cells_of(line) or {}
-    for c, cell in ipairs(is_delimiter(line) and {} or rows[n]) do
-      sizes[c] = math.max(sizes[c] or 3, cell.size)
+---@param row integer
+---@param col integer
+---@param size integer
+local function pad(buf, ns, row, col, size)
+  if size > 0 then
+    api.nvim_buf_set_extmark(buf, ns, row, col, {
+      virt_text = { { (" "):rep(size) } },
+      virt_text_pos = "inline",
+      right_gravity = false,
+      strict = false,
+    })
+  end
+end
+
+---@class (exact) codex-chat.TableRow
+---@field line string
+---@field cells codex-chat.Cell[]
+---@field is_delimiter boolean
+
+---@param rows codex-chat.TableRow[] of one table
+---@return integer[] sizes of the columns
+---@return boolean[] right which columns stand at the right, as their delimiter says
+---@return integer columns that the table takes; Neovim wraps a line as if its marks were not hidden
+local function measure(rows)
+  local sizes, right, most = {}, {}, 0
+  for _, row in ipairs(rows) do
+    for c, cell in ipairs(row.cells) do
+      if not row.is_delimiter then
+        sizes[c] = math.max(sizes[c] or 3, cell.size)
+      elseif row.line:sub(cell.first + 1, cell.last):find("^%s*%-+:%s*$") then
+        right[c] = true
+      end
     end
   end
-  for _, size in ipairs(sizes) do
-    total = total + size + 1
+  for _, row in ipairs(rows) do
+    local size = api.nvim_strwidth(row.line)
+    for c, cell in ipairs(row.is_delimiter and {} or row.cells) do
+      size = size + sizes[c] - cell.size
+    end
+    most = math.max(most, size)
   end
-  if total > require("codex-chat.buffer.columns").narrowest(buf, math.huge) then
-    return
-  end
-  for n, line in ipairs(lines) do
-    local row = first + n - 1
-    if is_delimiter(line) then
-      delimiter(buf, ns, row, line, sizes)
+  return sizes, right, most
+end
+
+--- Draws the borders of a table, and aligns its columns if they fit.
+---@param buf integer
+---@param ns integer
+---@param first integer the first line's row
+---@param rows codex-chat.TableRow[] of one table
+local function draw(buf, ns, first, rows)
+  local sizes, right, most = measure(rows)
+  local room = require("codex-chat.buffer.columns").narrowest(buf, math.huge)
+  local fits = most <= room
+  for n, row in ipairs(rows) do
+    local at = first + n - 1
+    if row.is_delimiter then
+      local pieces = vim.tbl_map(function(size)
+        return ("─"):rep(size)
+      end, sizes)
+      local rule = "├" .. table.concat(pieces, "┼") .. "┤"
+      delimiter(buf, ns, at, row.line, fits and rule or ("─"):rep(room))
     else
-      bar(buf, ns, row, 0, "│")
-      for c, cell in ipairs(rows[n]) do
-        if sizes[c] > cell.size then
-          api.nvim_buf_set_extmark(buf, ns, row, cell.last, {
-            virt_text = { { (" "):rep(sizes[c] - cell.size) } },
-            virt_text_pos = "inline",
-            right_gravity = false,
-            strict = false,
-          })
+      bar(buf, ns, at, 0, "│")
+      for c, cell in ipairs(row.cells) do
+        if fits then
+          pad(buf, ns, at, right[c] and cell.first or cell.last, sizes[c] - cell.size)
         end
-        bar(buf, ns, row, cell.last, "│")
+        bar(buf, ns, at, cell.last, "│")
       end
     end
   end
 end
 
---- Aligns the tables in a run of lines.
+--- Draws the tables in a run of lines.
 ---@param buf integer
 ---@param ns integer
 ---@param row integer the first line's
 ---@param lines string[]
+---@return boolean found
 function M.paint(buf, ns, row, lines)
-  local fence, first, with_delimiter
+  local fence, found, with_delimiter, has_table = nil, {}, false, false
   for i = 1, #lines + 1 do
     local line = lines[i] or ""
     fence = format.step(fence, line)
-    local is_row = not fence and line:byte(1) == 124 and cells_of(line) ~= nil -- "|"
-    if is_row then
-      first = first or i
-      with_delimiter = with_delimiter or is_delimiter(line)
-    elseif first then
-      if with_delimiter and i - first <= max_rows then
-        align(buf, ns, row + first - 1, vim.list_slice(lines, first, i - 1))
+    local cells = not fence and line:byte(1) == 124 and cells_of(line) -- "|"
+    if cells then
+      local delimits = is_delimiter(line)
+      found[#found + 1] = { line = line, cells = cells, is_delimiter = delimits }
+      with_delimiter = with_delimiter or delimits
+    elseif #found > 0 then
+      if with_delimiter and #found <= max_rows then
+        draw(buf, ns, row + i - 1 - #found, found)
+        has_table = true
       end
-      first, with_delimiter = nil, nil
+      found, with_delimiter = {}, false
     end
   end
+  return has_table
 end
 
 return M

@@ -11,6 +11,8 @@ local options = {
   wrap = true,
   linebreak = true,
   breakindent = true,
+  -- A wrapped item of a list goes on below its text: 'formatlistpat' finds where that begins.
+  breakindentopt = "list:-1",
   number = false,
   relativenumber = false,
   -- Two columns for the marks of calls and the bars of questions and sections.

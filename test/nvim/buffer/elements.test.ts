@@ -89,7 +89,92 @@ describe.each(neovims)("the elements of a conversation on Neovim $name", (progra
         "  │ x\\|y │ bold │",
         "  │ 漢字 │      │",
       ]);
-    expect(shown(chat).filter((line) => line.includes("| A | B |"))).toHaveLength(1);
+    expect(shown(chat).filter((line) => line.includes("| A | B |"))).toEqual([]);
+  });
+
+  it("are tables with borders where the columns do not fit, and with the alignment of each column", async () => {
+    await using chat = await openChat({ program, screen });
+    const { nvim } = chat;
+    const user = await chat.send("go on");
+    const rows = ["| Name | Size |", "| --- | ---: |", "| **a** and `b` | 7 |", "| c | 1234 |"];
+    await chat.edit(
+      block("h", user, ["## Codex"]),
+      block("t", "h", rows),
+      block("w", "t", ["The end."]),
+    );
+    const table = () => {
+      const lines = shown(chat);
+      const first = lines.findIndex((line) => line.includes("Name"));
+      return lines.slice(first, first + 5);
+    };
+    await expect
+      .poll(table)
+      .toEqual([
+        "  │ Name    │ Size │",
+        "  ├─────────┼──────┤",
+        "  │ a and b │    7 │",
+        "  │ c       │ 1234 │",
+        "",
+      ]);
+    // Neovim wraps the third line as if the marks in it were shown.
+    await nvim.command("vertical resize 25");
+    await expect
+      .poll(table)
+      .toEqual([
+        "  │ Name │ Size │",
+        `  ${"─".repeat(23)}`,
+        "  │ a and b │ 7 │",
+        "  │ c │ 1234 │",
+        "",
+      ]);
+  });
+
+  it("hide the backslash of an escape and the brackets of an address", async () => {
+    await using chat = await openChat({ program, screen: { columns: 160, rows: 30 } });
+    const user = await chat.send("go on");
+    await chat.edit(
+      block("h", user, ["## Codex"]),
+      block("t", "h", ["A \\<b> and \\*c\\*, at <https://example.org/a>, not `\\*d`."]),
+    );
+    await chat.nvim.untilShown("A <b> and *c*, at https://example.org/a, not \\*d.");
+  });
+
+  it("hang the rest of a list's item below its text", async () => {
+    await using chat = await openChat({ program, screen: { columns: 80, rows: 30 } });
+    const user = await chat.send("go on");
+    const words = "word ".repeat(12).trim();
+    const items = [`- ${words}`, `  12. ${words}`, `plain ${words}`];
+    await chat.edit(block("h", user, ["## Codex"]), block("t", "h", items));
+    await expect
+      .poll(() => shown(chat).filter((line) => line.includes("word")))
+      .toEqual([
+        expect.stringMatching(/^ {2}- word/),
+        expect.stringMatching(/^ {4}word/),
+        expect.stringMatching(/^ {4}12\. word/),
+        expect.stringMatching(/^ {8}word/),
+        expect.stringMatching(/^ {2}plain word/),
+        expect.stringMatching(/^ {2}word/),
+      ]);
+  });
+
+  it("say the command of a question once", async () => {
+    await using chat = await openChat({ program, screen });
+    const user = await chat.send("go on");
+    const asked = (id: string, after: string, code: string, command: string) => [
+      block(id, after, [`**Asks** to run ${code}`, "> to look"]),
+      block(`${id}-what`, id, ["```console output", `$ ${command}`, "```"], 0),
+    ];
+    await chat.edit(
+      block("h", user, ["## Codex"]),
+      ...asked("q", "h", "`ls -l`", "ls -l"),
+      ...asked("r", "q-what", "`rm a`", "rm b"),
+      block("end", "r-what", ["The end."]),
+    );
+    await chat.nvim.untilShown("The end.");
+    const lines = () => shown(chat).filter((line) => /Asks|\$/.test(line));
+    await expect
+      .poll(lines)
+      .toEqual(["▌ Asks to run", "▌ $ ls -l", "▌ Asks to run rm a", "▌ $ rm b"]);
   });
 
   it("have a background for queries, questions, code and changed lines, and for nothing else", async () => {
