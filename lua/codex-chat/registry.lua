@@ -49,6 +49,7 @@ local M = {}
 ---@field outgoing? codex-chat.Outgoing[] queries from functions whose mentions are being resolved, in order
 ---@field sent? table<string, "sent"|"heard"> queries that the host has, and whether Codex has them
 ---@field touched? table<string, true> sent queries that the user edited and the host does not know yet
+---@field in_turn? boolean whether a query was sent and its turn is not over
 ---@field sending? boolean whether a query was sent and no state has come since
 ---@field preparing? string the mention in the prompt that a program is resolving
 ---@field settling? boolean whether the prompt's heading is being restored

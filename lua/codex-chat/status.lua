@@ -87,8 +87,12 @@ function M.set(chat, state)
   if M.is_busy(state.phase) and not M.is_busy(before.phase) then
     chat.began = vim.uv.now()
   elseif not M.is_busy(state.phase) then
-    chat.took = M.elapsed(chat) or chat.took
+    -- A sandbox that has started ahead of a query was no turn.
+    chat.took = chat.in_turn and M.elapsed(chat) or chat.took
     chat.began = nil
+  end
+  if state.phase ~= "starting" then
+    chat.in_turn = M.is_busy(state.phase) or nil
   end
   -- Fields that the host leaves out keep their last values.
   local after = vim.tbl_extend("force", {

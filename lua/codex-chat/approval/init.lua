@@ -54,6 +54,7 @@ function M.set(chat, change)
   end
   keys.refresh_in_place(chat)
   require("codex-chat.ui.refresh").show(chat)
+  require("codex-chat.ui.hint").show(chat)
   if change.remove and was_pending then
     require("codex-chat.events").emit("ApprovalAnswered", {
       buf = chat.buf,
@@ -324,6 +325,7 @@ function M.clear(chat)
   end
   chat.approvals = {}
   M.refresh(chat)
+  require("codex-chat.ui.hint").show(chat)
 end
 
 -- Only the host could have taken the answers.

@@ -71,7 +71,7 @@ local function tell(chat, query)
     end, query.parts)
   end
   pending.set_waiting(chat, query.id, message.mode == "queue")
-  chat.sending = true
+  chat.sending, chat.in_turn = true, true
   if require("codex-chat.host").notify(chat, "turn/send", message) then
     pending.sent(chat, query.id)
   end

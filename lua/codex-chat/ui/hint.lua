@@ -22,30 +22,46 @@ local function room(buf)
   return require("codex-chat.buffer.columns").narrowest(buf, vim.o.columns)
 end
 
---- The hint's words, as many as fit: how to send, to mention, to run a command and to see all keys.
----@param phase codex-chat.Phase
+--- What can be typed now.
+---@param chat codex-chat.Chat
+---@return string
+local function invitation(chat)
+  local phase = chat.state.phase
+  if #chat.approvals > 0 then
+    return "Codex asks …"
+  elseif phase == "failed" then
+    return "Retry or ask again …"
+  elseif chat.in_turn and status.is_busy(phase) then
+    return "Steer Codex …"
+  end
+  return "Ask Codex …"
+end
+
+--- The hint's words, as many as fit: how to go to a question, to send, to mention, to run a command and to
+--- see all keys.
+---@param chat codex-chat.Chat
 ---@param inserting boolean
 ---@param columns integer
 ---@return string
-local function words_for(phase, inserting, columns)
+local function words_for(chat, inserting, columns)
   local keys = require("codex-chat.config").get().keys
   local send = first_key(inserting and keys.send_insert or keys.send)
   local help = first_key(keys.show_keys)
-  local first = "Ask Codex …"
-  if phase == "failed" then
-    first = "Retry or ask again …"
-  elseif status.is_busy(phase) then
-    first = "Steer Codex …"
-  end
+  local answer = #chat.approvals > 0 and first_key(keys.next_approval)
+  local first = invitation(chat)
   local parts = { "@ file", "/ command" }
   if send then
-    table.insert(parts, 1, send .. " send")
+    send = send .. " send"
+    table.insert(parts, 1, send)
+  end
+  if answer then
+    table.insert(parts, 1, (inserting and "<Esc>" or "") .. answer .. " answer")
   end
   if help then
     table.insert(parts, help .. " keys")
   end
-  -- The key that shows all others stays the longest, next to the one that sends.
-  for _, drop in ipairs({ "", "/ command", "@ file" }) do
+  -- The key that shows all others stays the longest, next to the one that sends or goes to the question.
+  for _, drop in ipairs({ "", "/ command", "@ file", answer and send or nil }) do
     parts = vim.tbl_filter(function(part)
       return part ~= drop
     end, parts)
@@ -82,7 +98,7 @@ function M.show(chat, inserting)
     inserting = api.nvim_get_current_buf() == buf and vim.fn.mode():sub(1, 1) == "i"
   end
   local last = api.nvim_buf_line_count(buf) - 1
-  local words = words_for(chat.state.phase, inserting, room(buf))
+  local words = words_for(chat, inserting, room(buf))
   local row = chat.hint and api.nvim_buf_get_extmark_by_id(buf, ns, chat.hint, {})[1]
   if row == last and chat.hint_kind == words then
     return

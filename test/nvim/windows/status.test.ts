@@ -164,6 +164,41 @@ describe.each(neovims)("the status on Neovim $name", (program) => {
     await chat.host.heard("turn/retry");
   });
 
+  it("hints at the key that leads to the question which waits", async () => {
+    await using chat = await openChat({ program, screen: { columns: 200, rows: 20 } });
+    const { nvim } = chat;
+    const id = await chat.send("go on");
+    await chat.edit({ op: "insert", id: "q1", after: id, lines: ["**Asks** to run `ls`"], gap: 1 });
+    await chat.setState({ phase: "waiting" });
+    await nvim.untilShown("Steer Codex …");
+    const asks = { id: "q1", block: "q1", kind: "command", choices: ["accept"] } as const;
+    await chat.host.editor.call.buf_set_approval(chat.buf, asks);
+    await nvim.untilShown("Codex asks …   <Esc>]a answer · <C-s> send · @ file · / command");
+    await nvim.keys("<Esc>");
+    await nvim.untilShown("Codex asks …   ]a answer · <CR> send · @ file · / command · g? keys");
+    await nvim.command("vertical resize 42");
+    await nvim.untilShown(/Codex asks … {3}\]a answer · g\? keys/);
+    await nvim.command("vertical resize 100");
+    await chat.host.editor.call.buf_set_approval(chat.buf, { id: "q1", remove: true });
+    await nvim.untilShown("Steer Codex …");
+  });
+
+  it("takes a sandbox that starts ahead of a query for no turn", async () => {
+    await using chat = await openChat({ program, screen: { columns: 160, rows: 20 } });
+    const { nvim } = chat;
+    await chat.setState({ phase: "starting", detail: "Testing the sandbox" });
+    await nvim.untilShown(/Testing the sandbox · starting [1-9]s/);
+    expect(nvim.screen?.text()).toContain("Ask Codex …");
+    await chat.setState({ phase: "idle", sandbox: "gVisor" });
+    await nvim.untilShown(/gVisor +ready/);
+    await chat.send("go on");
+    await chat.setState({ phase: "starting", detail: "Testing the sandbox" });
+    await nvim.untilShown("Steer Codex …");
+    await chat.setState({ phase: "running" });
+    await chat.setState({ phase: "idle" });
+    await nvim.untilShown(/done in \ds/);
+  });
+
   it("hints with the keys that are configured, and with fewer words in a narrow window", async () => {
     await using chat = await openChat({
       program,
