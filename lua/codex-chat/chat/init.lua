@@ -209,6 +209,10 @@ function M.relocate(chat, to)
     -- The prompt's heading and text stay, with the cursor in them.
     blocks.splice(chat, 0, blocks.prompt_row(chat), vim.list_slice(head, 1, #head - 2))
   end)
+  local front = format.front_matter_end(chat.head or {})
+  if front > 0 then
+    require("codex-chat.buffer.fold").add(chat.buf, 0, front - 1)
+  end
   require("codex-chat.highlight").attach(chat.buf)
   if #unsent > 0 then
     local lines = vim.split(table.concat(unsent, "\n\n"), "\n", { plain = true })

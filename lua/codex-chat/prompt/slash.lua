@@ -53,7 +53,7 @@ end
 ---@param line string
 local function set(chat, line)
   local row = require("codex-chat.buffer.blocks").prompt_row(chat)
-  vim.api.nvim_buf_set_lines(chat.buf, row + 1, -1, false, { "", line })
+  vim.api.nvim_buf_set_lines(chat.buf, row + 1, -1, false, { line })
   vim.bo[chat.buf].modified = false
   local win = require("codex-chat.ui.window").find(chat.buf)
   if win then

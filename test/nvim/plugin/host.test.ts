@@ -280,7 +280,9 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
       reason: "It is open in another Neovim.",
     });
     expect(await chat.body()).toEqual(["## You", "half typed"]);
-    expect(await nvim.lua(`return ${folds}`)).toEqual([]);
+    // The front matter of the new conversation.
+    expect(await nvim.lua(`return ${folds}`)).toEqual([1, 2, 3, 4, 5]);
+    expect(await nvim.lua("return vim.fn.foldclosedend(1)")).toBe(5);
     expect(await nvim.lua("return vim.fn.getline('.')")).toBe("half typed");
     expect((await host.heard("chat/open", 2)).path).toBe(path);
     expect(await nvim.messages()).toContain("It is open in another Neovim.");
