@@ -65,7 +65,7 @@ export class TestHost implements AsyncDisposable {
 
   /** What `host_cmd` must be. */
   get command(): string[] {
-    return [process.execPath, join(repository, "test", "support", "bridge-host.mjs"), this.#path];
+    return ["/usr/bin/perl", join(repository, "test", "support", "bridge-host.pl"), this.#path];
   }
 
   /** The editor that connected last. */
