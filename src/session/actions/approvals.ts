@@ -12,12 +12,15 @@ export const approvalActions = {
       conversation.choose({ ...conversation.thread.choice, approvals });
       return ok();
     }
+    if (policy === "untrusted")
+      return err({
+        kind: "invalid_params",
+        message: "Codex must be started differently to ask about everything.",
+        fix: 'Set `approvals = "untrusted"` in the configuration: the sandbox restarts with your next message.',
+      });
     return err({
       kind: "invalid_params",
-      message:
-        policy === "untrusted"
-          ? 'Codex must be started in another way to ask for everything. Put `approvals = "untrusted"` into the configuration and restart Neovim.'
-          : `Approvals are ${offeredTo(conversation).join(" or ")}, not ${policy}.`,
+      message: `Approvals are ${offeredTo(conversation).join(" or ")}, not ${policy}.`,
     });
   },
 } satisfies Partial<ActionHandlers>;

@@ -22,3 +22,14 @@ describe("services of this machine in network.allow", () => {
     expect(live.isStale).toBe(true);
   });
 });
+
+describe("approvals", () => {
+  it("restart the sandbox when they become untrusted, as the message about them says, and not otherwise", () => {
+    const live = new LiveSettings(Settings.parse({ state_dir: "/nowhere" }));
+    live.start();
+    live.take(parseSettings({ state_dir: "/nowhere", approvals: "never" }));
+    expect(live.isStale).toBe(false);
+    live.take(parseSettings({ state_dir: "/nowhere", approvals: "untrusted" }));
+    expect(live.isStale).toBe(true);
+  });
+});
