@@ -288,9 +288,12 @@ describe.each(neovims)("a web page to open on Neovim $name", (program) => {
     });
     await chat.nvim.untilShown(" a  open the page    d  no, because …");
     await chat.nvim.untilShown(" 1-3  pick    a  answer");
-    const lines = chat.nvim.screen?.lines() ?? [];
-    const at = lines.findIndex((line) => line.includes("**Asks** a page"));
-    expect(lines[at + 1]).toContain(" a  open the page");
+    // The heading's marks are hidden once it is painted.
+    const below = () => {
+      const lines = chat.nvim.screen?.lines() ?? [];
+      return lines[lines.findIndex((line) => /Asks\W+a page/.test(line)) + 1];
+    };
+    await expect.poll(below).toContain(" a  open the page");
   });
 
   it("reports if there is nothing to open it with", async () => {
