@@ -103,7 +103,7 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
     expect(await nvim.lines()).toEqual(mine);
   });
 
-  it("is written without a question, and has its undo file", async () => {
+  it("can be written without a question afterwards, and has its undo file", async () => {
     await using editor = await opened(program, text(letters(5)));
     const { nvim } = editor;
     await nvim.command("set undofile noautoread");
@@ -144,7 +144,7 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
     expect(await nvim.lines()).toEqual(letters(5));
   });
 
-  it("is reloaded as a whole where a BufWriteCmd of the user's writes it", async () => {
+  it("is reloaded as a whole if the user's own BufWriteCmd writes it", async () => {
     await using editor = await opened(program, text(letters(5)));
     const { nvim } = editor;
     await nvim.command("autocmd BufWriteCmd *.txt let g:written = 1");
@@ -246,7 +246,7 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
     for (const [row] of ranges) expect(row).toBeGreaterThanOrEqual(29);
   });
 
-  it("has the lines, the encoding and the end of line of its file, whatever they are", async () => {
+  it("has the lines, the encoding and the line ends of its file, also when these change", async () => {
     await using editor = await opened(program, "one\ntwo\n");
     const { nvim } = editor;
     const bytes = (value: string) => Buffer.from(value, "latin1");
@@ -308,7 +308,7 @@ describe.each(neovims)("a buffer whose file the agent changes, on Neovim $name",
     expect(await nvim.lines()).toEqual(lines);
   });
 
-  it("has the new text, and the old one after an undo, whatever both are", async () => {
+  it("has the new text, and the old one after an undo, for random texts", async () => {
     await using editor = await opened(program, "");
     // Few different lines, so that hunks touch and repeat.
     const wrong = await editor.nvim.lua<unknown>(

@@ -50,7 +50,7 @@ describe.each(neovims)("the window beside the chat on Neovim $name", (program) =
     expect(await shown(chat)).toEqual(["b.txt", "chat*"]);
   });
 
-  it("does not without the setting", async () => {
+  it("follows nothing without the setting", async () => {
     await using chat = await opened({ program }, false);
     await tell(chat, "b.txt");
     expect(await shown(chat)).toEqual(["", "chat*"]);
@@ -68,7 +68,7 @@ describe.each(neovims)("the window beside the chat on Neovim $name", (program) =
     expect(await shown(chat)).toEqual(["", "chat*"]);
   });
 
-  it("is no float, no diff and no window of another tab page", async () => {
+  it("is neither a float nor a diff nor a window of another tab page", async () => {
     await using chat = await opened({ program });
     const { nvim } = chat;
     await nvim.lua(`vim.api.nvim_win_call(vim.api.nvim_tabpage_list_wins(0)[1], function() vim.cmd("diffthis") end)

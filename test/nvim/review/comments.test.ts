@@ -101,7 +101,7 @@ describe.each(neovims)("a comment in a review on Neovim $name", (program) => {
     await expect.poll(() => review.comments).toMatchObject([{ text }]);
   });
 
-  it("is closed without a question where nothing was changed, and deleted by having no text", async () => {
+  it("is closed without a question if nothing was changed, and deleted if its text is", async () => {
     await using review = await Reviewed.open({ program }, FILES);
     await review.diff();
     await review.nvim.keys("gC");
@@ -185,7 +185,7 @@ Drop this file.`);
     expect(await nvim.buf()).toBe(chat.buf);
   });
 
-  it("stays where it is not sent", async () => {
+  it("is kept if sending it fails", async () => {
     await using review = await Reviewed.open({ program }, FILES);
     const { nvim } = review;
     await nvim.command("CodexChat review send");
@@ -201,7 +201,7 @@ Drop this file.`);
     expect(review.chat.host.of("turn/send")).toEqual([]);
   });
 
-  it("leaves the words of Codex's own review to it", async () => {
+  it("does not take over the subcommands of Codex's own review", async () => {
     await using review = await Reviewed.open({ program }, FILES);
     await review.nvim.command("CodexChat review comment style in src");
     await expect

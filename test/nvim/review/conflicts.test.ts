@@ -49,7 +49,7 @@ describe.each(neovims)("files that an undo left as they were, on Neovim $name", 
     expect(await nvim.messages()).toContain("2 files changed since");
   });
 
-  it("leave the quickfix list alone where there are none", async () => {
+  it("leave the quickfix list alone if there are none", async () => {
     await using chat = await openChat({ program });
     const count = await chat.nvim.lua(
       `vim.fn.setqflist({}, " ", { title = "mine" })

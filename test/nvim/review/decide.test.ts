@@ -14,7 +14,7 @@ const hunksOf = (review: Reviewed) => {
 };
 
 describe.each(neovims)("a decision in a review on Neovim $name", (program) => {
-  it("accepts hunk after hunk, and goes on to the next file", async () => {
+  it("accepts hunk after hunk, and moves on to the next file", async () => {
     await using review = await Reviewed.open(
       { program },
       { "a.txt": { before: BEFORE, now: NOW }, "b.txt": { before: "1\n", now: "2\n" } },
@@ -55,7 +55,7 @@ describe.each(neovims)("a decision in a review on Neovim $name", (program) => {
     expect(review.names).toEqual([]);
   });
 
-  it("is undone where 'hidden' is off and another file has the window", async () => {
+  it("is undone if 'hidden' is off and another file is in the window", async () => {
     await using review = await Reviewed.open(
       { program },
       { "a.txt": { before: "1\n", now: "2\n" }, "b.txt": { before: "1\n", now: "2\n" } },
@@ -134,7 +134,7 @@ describe.each(neovims)("a decision in a review on Neovim $name", (program) => {
     expect(review.asked.at(-1)?.params["files"]).toEqual([{ path: review.path("b.txt") }]);
   });
 
-  it("accepts nothing of a file that is not saved, or that is another one on disk", async () => {
+  it("accepts nothing of a file that is not saved, or that differs on disk", async () => {
     await using review = await Reviewed.open(
       { program },
       { "a.txt": { before: BEFORE, now: NOW } },
@@ -151,7 +151,7 @@ describe.each(neovims)("a decision in a review on Neovim $name", (program) => {
     expect(review.names).toEqual([]);
   });
 
-  it("leaves a hunk in a buffer that is modified unsaved", async () => {
+  it("leaves a hunk unsaved that it puts back in a modified buffer", async () => {
     await using review = await Reviewed.open(
       { program },
       { "a.txt": { before: BEFORE, now: NOW } },
@@ -176,7 +176,7 @@ describe.each(neovims)("a decision in a review on Neovim $name", (program) => {
     expect(review.now("a.txt")).toBe(NOW);
   });
 
-  it("takes a file as a whole whose lines are the same, or that was renamed", async () => {
+  it("takes a file as a whole if its lines are the same or it was renamed", async () => {
     await using review = await Reviewed.open(
       { program },
       {

@@ -175,7 +175,7 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
     await asked.nvim.untilShown(/ patch 1 of 2 · edited by you +gy accept/);
   });
 
-  it("is accepted as Codex wants it while nothing was changed", async () => {
+  it("is accepted as Codex wrote it if the user has changed nothing", async () => {
     await using asked = await Asked.open({ program }, ONE);
     await asked.look();
     await asked.nvim.keys("ccx<Esc>u");
@@ -259,7 +259,7 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
     expect(chat.host.of("approval/answer")).toEqual([]);
   });
 
-  it("is read anew where nothing was written", async () => {
+  it("is read again if the user has written nothing", async () => {
     await using asked = await Asked.open({ program }, ONE);
     await asked.look();
     await asked.nvim.keys("q");
@@ -268,7 +268,7 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
     expect(asked.shown).toBe(2);
   });
 
-  it("has all its files, some of which the user leaves as they are", async () => {
+  it("shows all its files, of which the user can leave some as they are", async () => {
     await using asked = await Asked.open(
       { program },
       {
@@ -301,7 +301,7 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
       .toEqual([{ "a.txt": undefined, "gone.bin": undefined, "to.txt": "1\n2\n" }]);
   });
 
-  it("stays as it is where the host could not apply it", async () => {
+  it("stays as it is if the host could not apply it", async () => {
     await using asked = await Asked.open({ program }, ONE);
     const { nvim } = asked;
     asked.reply = { ok: false, message: "Nothing was applied: a.lua was changed since." };
@@ -317,7 +317,7 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
   });
 
   it.each(["open", "closed"])(
-    "leaves what was written in its buffer when the question ends, %s",
+    "keeps the user's text in its buffer when the question ends, %s",
     async (how) => {
       await using asked = await Asked.open({ program }, ONE);
       const { nvim } = asked;
@@ -336,7 +336,7 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
     },
   );
 
-  it("is in no session", async () => {
+  it("is left out of sessions", async () => {
     await using asked = await Asked.open({ program }, ONE);
     const { nvim } = asked;
     const session = join(nvim.home, "session.vim");
@@ -351,7 +351,7 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
     expect(readFileSync(session, "utf8")).not.toContain("codex-chat://");
   });
 
-  it("goes with the question where nothing was written, and with the host", async () => {
+  it("closes with the question if the user has written nothing, and with the host", async () => {
     await using asked = await Asked.open({ program }, ONE);
     const { nvim, chat } = asked;
     await asked.look();
@@ -360,7 +360,7 @@ describe.each(neovims)("a patch that waits, on Neovim $name", (program) => {
     expect(await nvim.lua(`return ${OWN}`)).toEqual([]);
   });
 
-  it("can be looked at only where its text is not known", async () => {
+  it("can only be viewed if its text is not known", async () => {
     const files = { ...ONE, "b.bin": { before: "\0", why: "it is not text in UTF-8" } };
     await using asked = await Asked.open({ program, screen: { columns: 240, rows: 30 } }, files);
     const { nvim } = asked;

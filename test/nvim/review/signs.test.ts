@@ -46,7 +46,7 @@ describe.each(neovims)("a change that nobody has accepted, on Neovim $name", (pr
     expect(review.chat.host.of("action/run")[0]?.params).toEqual({ since: "all", quick: true });
   });
 
-  it("keeps them at its text while the user writes, whose lines get none", async () => {
+  it("keeps its signs at its text while the user writes, and the user's lines get none", async () => {
     await using review = await Reviewed.open({ program }, FILES);
     const { nvim } = review;
     await edit(review, "a.txt");
@@ -58,7 +58,7 @@ describe.each(neovims)("a change that nobody has accepted, on Neovim $name", (pr
     expect(review.chat.host.of("action/run")).toHaveLength(asked);
   });
 
-  it("loses them when it is accepted", async () => {
+  it("loses its signs when it is accepted", async () => {
     await using review = await Reviewed.open({ program }, FILES);
     const { nvim } = review;
     await edit(review, "a.txt");
@@ -93,7 +93,7 @@ describe.each(neovims)("a change that nobody has accepted, on Neovim $name", (pr
     await nvim.until(place, ["a.txt", 6]);
   });
 
-  it("gives other plugins the text before it, and tells them of news", async () => {
+  it("gives other plugins the text before it, and notifies them of changes", async () => {
     await using review = await Reviewed.open({ program }, FILES);
     const { nvim } = review;
     await nvim.lua(

@@ -148,7 +148,7 @@ describe.each(neovims)("a review on Neovim $name", (program) => {
     expect(await nvim.messages()).not.toMatch(/E\d+:/);
   });
 
-  it("leaves nothing of it in a file that the user has open", async () => {
+  it("leaves nothing of itself in a file that the user has open", async () => {
     await using review = await Reviewed.open({ program }, ONE);
     const { nvim } = review;
     await nvim.lua("vim.cmd.edit((...))", review.path("a.txt"));
@@ -172,7 +172,7 @@ describe.each(neovims)("a review on Neovim $name", (program) => {
     expect(await nvim.lua("return vim.bo.modified")).toBe(true);
   });
 
-  it("leaves nothing of it where the user opens another file in its window", async () => {
+  it("leaves nothing of itself in another file that the user opens in its window", async () => {
     await using review = await Reviewed.open({ program }, ONE);
     const { nvim } = review;
     await nvim.command(`badd ${review.path("a.txt")}`);
@@ -190,7 +190,7 @@ describe.each(neovims)("a review on Neovim $name", (program) => {
     ]);
   });
 
-  it("goes on where 'hidden' is off and a file is not saved", async () => {
+  it("continues if 'hidden' is off and a file is not saved", async () => {
     await using review = await Reviewed.open(
       { program },
       { ...ONE, "b.txt": { before: "1\n", now: "2\n" } },
@@ -241,7 +241,7 @@ describe.each(neovims)("a review on Neovim $name", (program) => {
     await nvim.until("#vim.api.nvim_list_tabpages()", 1);
   });
 
-  it("takes the tab page of the one before", async () => {
+  it("takes over the tab page of the one before", async () => {
     await using review = await Reviewed.open({ program }, ONE);
     const { nvim } = review;
     await review.diff();
@@ -260,7 +260,7 @@ describe.each(neovims)("a review on Neovim $name", (program) => {
     ]);
   });
 
-  it("is of the turn under the cursor in the chat", async () => {
+  it("shows the turn under the cursor in the chat", async () => {
     await using review = await Reviewed.open({ program }, ONE);
     const { nvim, chat } = review;
     await chat.send("Do it.");
@@ -272,7 +272,7 @@ describe.each(neovims)("a review on Neovim $name", (program) => {
     expect(chat.host.of("action/run").at(0)?.params).toEqual({ since: "turn", row: line - 1 });
   });
 
-  it("says so where there is nothing to review, and where the words are wrong", async () => {
+  it("says that there is nothing to review, or that the arguments are wrong", async () => {
     await using review = await Reviewed.open({ program }, {});
     const { nvim } = review;
     await nvim.command("CodexChat diff");
