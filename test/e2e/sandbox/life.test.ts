@@ -3,6 +3,7 @@
 import { chmod, lstat, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { expect, it } from "vitest";
+import { codeOf } from "../../../src/error-code.ts";
 import { exec, message, reply } from "../../../src/offline/reply.ts";
 import { Conversation, Place, ScriptedModel, SLOW, share, WAIT } from "../support.ts";
 
@@ -11,13 +12,23 @@ const DOT = Buffer.from(
   "base64",
 );
 
+/** Answers for files that the host has removed since they were listed. */
+function ifGone<T>(answer: T): (cause: unknown) => T {
+  return (cause) => {
+    if (codeOf(cause) === "ENOENT") return answer;
+    throw cause;
+  };
+}
+
 /** What is below a directory and may be read or written by others than its owner. */
 async function openBelow(dir: string, skip: RegExp, root = dir): Promise<string[]> {
   const found: string[] = [];
-  for (const entry of await readdir(dir, { withFileTypes: true })) {
+  for (const entry of await readdir(dir, { withFileTypes: true }).catch(ifGone([]))) {
     const path = join(dir, entry.name);
     const name = relative(root, path);
-    const mode = (await lstat(path)).mode & 0o777;
+    const stats = await lstat(path).catch(ifGone(undefined));
+    if (stats === undefined) continue;
+    const mode = stats.mode & 0o777;
     if (!entry.isSymbolicLink() && (mode & 0o077) !== 0) found.push(`${name} ${mode.toString(8)}`);
     if (entry.isDirectory() && !skip.test(name)) found.push(...(await openBelow(path, skip, root)));
   }

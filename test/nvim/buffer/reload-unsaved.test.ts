@@ -297,7 +297,9 @@ async function opened(program: NeovimProgram, before?: (nvim: Neovim) => Promise
     reload,
     attach: () => nvim.lua("require('codex-chat.registry').get(...).host = 'attached'", chat.buf),
     change: async (content: string) => {
-      await writeFile(path, content);
+      // At once: Neovim must not read a file that is half written.
+      await writeFile(`${path}.new`, content);
+      await rename(`${path}.new`, path);
       await reload();
     },
     [Symbol.asyncDispose]: () => chat[Symbol.asyncDispose](),
