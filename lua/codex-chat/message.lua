@@ -82,6 +82,15 @@ local function remember(text, group, width)
   end
 end
 
+--- Clears the command line, where Neovim leaves a question and its answer.
+function M.clear_line()
+  vim.schedule(function()
+    if api.nvim_get_mode().mode == "n" then
+      api.nvim_echo({ { "" } }, false, {})
+    end
+  end)
+end
+
 ---@type { text: string, keep: string, level: integer }[] messages to show when Neovim is idle
 local waiting = {}
 

@@ -149,6 +149,8 @@ local function ask_and_answer(chat, approval, decision)
     answer(chat, approval, decision)
   else
     vim.ui.input({ prompt = "Why not? (optional) " }, function(reason)
+      -- Neovim leaves the question and the answer in the command line.
+      say.clear_line()
       -- Escape cancels the decision.
       if reason and is_pending(chat, approval) then
         answer(chat, approval, decision, reason)

@@ -19,8 +19,12 @@ local function run(args)
   end
   local subcommand = subcommands.by_name[name]
   if not subcommand then
+    -- Two letters in the wrong order are two edits.
+    local edits = #name < 4 and 1 or math.max(2, math.floor(#name / 3))
+    local near = require("codex-chat.did_you_mean").find(name, names(), edits)
+    local meant = near and ("; did you mean `%s`?"):format(near) or "."
     say.error(
-      ("there is no `:CodexChat %s`; use one of %s."):format(name, table.concat(names(), ", "))
+      ("there is no `:CodexChat %s`%s `:CodexChat help` lists the commands."):format(name, meant)
     )
     return
   end

@@ -120,6 +120,31 @@ function M.of(action)
   return ""
 end
 
+--- The columns from which on the window of a file shows the keys beside the file's name.
+local wide = 60
+
+--- Whether the window of the working file has room for the keys in its winbar.
+---@param win integer
+---@return boolean
+function M.has_room(win)
+  return api.nvim_win_is_valid(win) and api.nvim_win_get_width(win) >= wide
+end
+
+--- The keys that are needed first, as many as fit.
+---@param columns integer
+---@return string
+function M.hint(columns)
+  local found = ""
+  for _, key in ipairs({ { "accept", "accept" }, { "reject", "back" }, { "comment", "comment" } }) do
+    local more = ("%s%s%s %s"):format(found, found == "" and "" or "  ", M.of(key[1]), key[2])
+    if api.nvim_strwidth(more) > columns then
+      break
+    end
+    found = more
+  end
+  return (found:gsub("%%", "%%%%"))
+end
+
 --- The keys as lines, with those that the user has mapped instead.
 ---@return string[]
 function M.lines()

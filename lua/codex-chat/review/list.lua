@@ -2,6 +2,7 @@
 local M = {}
 
 local comments = require("codex-chat.review.comments.store")
+local keys = require("codex-chat.review.keys")
 
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.review.list")
@@ -202,6 +203,9 @@ function M.plain(words)
   return (words:gsub("%c", " "):gsub("%%", "%%%%"))
 end
 
+--- The columns that the title keeps beside the keys.
+local least_title = 20
+
 ---@param review codex-chat.Review
 function M.winbar(review)
   if not api.nvim_win_is_valid(review.list) then
@@ -218,6 +222,10 @@ function M.winbar(review)
   end
   local right = ("%s %%#CodexChatAdded#+%d %%#CodexChatRemoved#-%d "):format(count, added, removed)
   local room = width_for(review) - #count - #tostring(added) - #tostring(removed) - 7
+  local hint = keys.hint(room - math.min(api.nvim_strwidth(review.title), least_title))
+  if hint ~= "" and not keys.has_room(review.right_win) then
+    right, room = ("%s   %s"):format(hint, right), room - api.nvim_strwidth(hint) - 3
+  end
   local title = room > 8 and require("codex-chat.message").cut(review.title, room) or ""
   vim.wo[review.list][0].winbar = ("%%#CodexChatReviewTitle# %s%%*%%=%%#CodexChatMuted#%s%%*"):format(
     M.plain(title),

@@ -149,13 +149,7 @@ local function winbars(review, file, found)
   elseif file.done then
     what = file.done
   end
-  local hint = api.nvim_win_get_width(review.right_win) >= 60
-      and ("%s accept  %s back  %s comment "):format(
-        keys.of("accept"),
-        keys.of("reject"),
-        keys.of("comment")
-      )
-    or ""
+  local hint = keys.has_room(review.right_win) and keys.hint(60) .. " " or ""
   layout.set_winbar(
     review.right_win,
     ("%%#CodexChatReviewTitle# now %%*%%#CodexChatMuted#%s · %s%%=%s%%*"):format(

@@ -10,6 +10,19 @@ local api = vim.api
 ---@type table<integer, codex-chat.Origin> by the page's buffer
 local origins = {}
 
+--- The options of a page's window: markdown without its marks, and lines that go on below their text.
+local options = {
+  number = false,
+  relativenumber = false,
+  signcolumn = "no",
+  wrap = true,
+  linebreak = true,
+  breakindent = true,
+  breakindentopt = "list:-1",
+  conceallevel = 2,
+  concealcursor = "nc",
+}
+
 --- Where the user is now.
 ---@return codex-chat.Origin
 function M.origin()
@@ -93,7 +106,11 @@ function M.show(lines, title)
   require("codex-chat.outside.runtime").set_filetype(buf, "codexchatpage")
   require("codex-chat.highlight").attach(buf)
   api.nvim_win_set_height(0, math.min(#lines + 1, math.floor(vim.o.lines * 0.6)))
-  vim.wo[0][0].number, vim.wo[0][0].signcolumn, vim.wo[0][0].wrap = false, "no", true
+  for option, value in pairs(options) do
+    vim.wo[0][0][option] = value
+  end
+  -- The text beside a key or a command, or of a list's item.
+  vim.bo[buf].formatlistpat = [[^ \{4}.*\s\{2,}\|^\s*[-*+]\s\+]]
   M.closes(buf, origin)
 end
 

@@ -53,6 +53,27 @@ it.each(neovims)(
   },
 );
 
+it.each(neovims)("a page has no marks, and lines that hang, on Neovim $name", async (program) => {
+  await using chat = await openChat({ program, screen: { columns: 60, rows: 30 } });
+  const { nvim } = chat;
+  await nvim.lua(
+    "require('codex-chat.ui.page').show(...)",
+    ["# Title", "", "- **State** ready", `    <Up>  <C-p>    ${"word ".repeat(12).trim()}`],
+    "test",
+  );
+  const lines = () => (nvim.screen?.lines() ?? []).map((line) => line.trimEnd());
+  await expect
+    .poll(() => lines().slice(lines().indexOf("Title")))
+    .toEqual(
+      expect.arrayContaining([
+        "Title",
+        "- State ready",
+        `    <Up>  <C-p>    ${"word ".repeat(8).trim()}`,
+        `${" ".repeat(19)}${"word ".repeat(4).trim()}`,
+      ]),
+    );
+});
+
 it.each(neovims)("g? shows the keys that the chat has on Neovim $name", async (program) => {
   await using chat = await openChat({
     program,

@@ -180,8 +180,11 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
     expect(await nvim.lua("return vim.fn.getcompletion('CodexChat sandbox ', 'cmdline')")).toEqual(
       expect.arrayContaining(["allow", "status", "stop"]),
     );
+    await expect(nvim.command("CodexChat nonsense")).rejects.toThrow(
+      "there is no `:CodexChat nonsense`. `:CodexChat help` lists the commands.",
+    );
     await expect(nvim.command("CodexChat opne")).rejects.toThrow(
-      "there is no `:CodexChat opne`; use one of",
+      "there is no `:CodexChat opne`; did you mean `open`? `:CodexChat help` lists the commands.",
     );
   });
 });

@@ -83,6 +83,7 @@ describe.each(neovims)("an approval on Neovim $name", (program) => {
       decision: "decline",
       reason: "use rg",
     });
+    await expect.poll(() => nvim.screen?.text()).not.toContain("Why not?");
   });
 
   it("leaves a, s, d and c alone on other lines, with counts and operators", async () => {

@@ -130,6 +130,17 @@ describe.each(neovims)("a review on Neovim $name", (program) => {
     expect(await nvim.lua("return vim.fn.expand('%:t')")).toBe("run.sh");
   });
 
+  it.each([
+    [80, 24],
+    [200, 50],
+  ])("shows its keys once on a screen of %d columns", async (columns, rows) => {
+    await using review = await Reviewed.open({ program, screen: { columns, rows } }, MANY);
+    const { nvim } = review;
+    await review.diff();
+    await nvim.untilShown(/gy accept {2}gb back {2}gC comment/);
+    expect(nvim.screen?.text().match(/gy accept/g)).toHaveLength(1);
+  });
+
   it("leaves windows, options and buffers as they were", async () => {
     await using review = await Reviewed.open({ program }, MANY);
     const { nvim } = review;
