@@ -7,6 +7,7 @@ local M = {}
 
 local api = vim.api
 local contrast = require("codex-chat.highlight.contrast")
+local prose = require("codex-chat.highlight.prose")
 local scheme = require("codex-chat.highlight.scheme")
 local shades = require("codex-chat.highlight.shades")
 
@@ -86,6 +87,7 @@ local few_colors = {
 --- The groups' shades in one of the two sorts of colours.
 ---@param palette codex-chat.Palette
 ---@return table<string, codex-chat.Shade>
+---@return table<string, codex-chat.Shade> prose by the scheme's group
 local function shades_of(palette)
   local warning = palette.look("DiagnosticWarn").fg or palette.fg
   local asks = shades.tinted(palette, warning, palette.is_dark and 1.16 or 1.12)
@@ -134,7 +136,7 @@ local function shades_of(palette)
   for name, source in pairs(solids) do
     found[name] = shades.solid(palette, source)
   end
-  return found
+  return found, prose.shades(palette, base)
 end
 
 --- How the letters of a group look, apart from colours.
@@ -151,6 +153,14 @@ local letters = {
 }
 --- Comments and diagnostics are often slanted, which is too much where most of a line is such a text.
 local italic = { CodexChatComment = true, CodexChatHint = true, CodexChatThinking = true }
+
+--- Whether a group is slanted where its source is; emphasis in an answer must be.
+---@param name string
+---@return boolean
+local function may_slant(name)
+  return italic[name] or name:find("^CodexChat%.markup") ~= nil
+end
+
 local bold = { CodexChatYou = true, CodexChatCodex = true, CodexChatKey = true }
 
 ---@param name string
@@ -169,14 +179,14 @@ local function definition(name, raw, gui, cterm, few)
   end
   local source = from(gui)
   local is_same = gui.keep and (not cterm or cterm.keep == gui.keep)
-  if is_same and not few and (italic[name] or not source.italic) then
+  if is_same and not few and (may_slant(name) or not source.italic) then
     return { link = gui.keep }
   end
   local found = {
     fg = gui.keep and source.fg or gui.fg,
     bg = gui.keep and source.bg or gui.bg,
     reverse = gui.keep and source.reverse or nil,
-    italic = italic[name] and source.italic,
+    italic = may_slant(name) and source.italic or nil,
   }
   for _, letter in ipairs(letters) do
     found[letter] = source[letter]
@@ -190,7 +200,7 @@ local function definition(name, raw, gui, cterm, few)
   found.cterm = vim.tbl_extend("force", source.cterm or {}, {
     reverse = term.keep and source.cterm and source.cterm.reverse or false,
     bold = bold[name],
-    italic = italic[name] and source.cterm and source.cterm.italic or false,
+    italic = may_slant(name) and source.cterm and source.cterm.italic or false,
   })
   if term.keep or not cterm then
     found.ctermfg, found.ctermbg = source.ctermfg, term.keep and source.ctermbg or nil
@@ -206,14 +216,23 @@ function M.define()
   local raw = scheme.reader()
   local is_few = (tonumber(vim.fn.eval("&t_Co")) or 256) < 256
   local few = is_few and few_colors or {}
-  local gui = shades_of(scheme.palette(raw, false))
+  local gui, words = shades_of(scheme.palette(raw, false))
   local is_cterm = not vim.o.termguicolors and not is_few
-  local cterm = is_cterm and shades_of(scheme.palette(raw, true)) or {}
+  local cterm, term_words = {}, {}
+  if is_cterm then
+    cterm, term_words = shades_of(scheme.palette(raw, true))
+  end
   local links = {}
   for name, shade in pairs(gui) do
     local inner = "CodexChat." .. name:sub(#"CodexChat" + 1)
     api.nvim_set_hl(0, inner, definition(name, raw, shade, cterm[name], few[name]))
     links[#links + 1] = ("highlight default link %s %s"):format(name, inner)
+  end
+  for source, shade in pairs(words) do
+    local name = prose.group(source)
+    local found = definition(name, raw, shade, term_words[source])
+    -- A link to the group itself follows what is set later.
+    api.nvim_set_hl(0, name, (is_few or found.link) and { link = source } or found)
   end
   -- A link of nvim_set_hl() would make the user's own `:highlight link`, without !, do nothing.
   api.nvim_exec2(table.concat(links, "\n"), {})

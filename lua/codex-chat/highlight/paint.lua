@@ -1,6 +1,8 @@
 --- Highlights a run of lines: markdown by treesitter, and a conversation's own elements.
 local M = {}
 
+local prose = require("codex-chat.highlight.prose")
+
 local api = vim.api
 
 --- Longer chunks are outputs and pasted text, not worth parsing.
@@ -85,7 +87,7 @@ local function captures(buf, ns, row, text, found, stop, is_call)
       pcall(api.nvim_buf_set_extmark, buf, ns, row + range[1], range[2], {
         end_row = row + range[4],
         end_col = range[5],
-        hl_group = colors and (own_groups[name] or "@" .. name .. "." .. lang) or nil,
+        hl_group = colors and (own_groups[name] or prose.group("@" .. name .. "." .. lang)) or nil,
         conceal = conceal,
         priority = (tonumber(metadata.priority) or 100) + found.depth,
         strict = false,

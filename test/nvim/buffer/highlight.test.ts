@@ -142,7 +142,7 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
     expect(await groupsAt(chat.nvim, "local answer", 20)).toEqual(["CodexChatComment"]);
     await expect
       .poll(() => groupsAt(chat.nvim, "Some", 6))
-      .toContain("@markup.italic.markdown_inline");
+      .toContain("CodexChat.markup.italic.markdown_inline");
     await expect.poll(() => groupsAt(chat.nvim, "## You")).toContain("CodexChatYou");
     await expect.poll(() => groupsAt(chat.nvim, "**Failed**", 3)).toContain("CodexChatFailed");
     await expect.poll(() => groupsAt(chat.nvim, "**Failed**", 24)).toContain("CodexChatFailed");
@@ -196,7 +196,7 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
        end, vim.inspect_pos(buf, row, 3).extmarks)`,
       chat.buf,
     );
-    expect(groups).toContain("@markup.strong.markdown_inline");
+    expect(groups).toContain("CodexChat.markup.strong.markdown_inline");
   });
 
   it("cuts the text into the same chunks in any order of changes", async () => {
@@ -256,11 +256,11 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
     expect(first).toBe(0);
     await expect
       .poll(() => groupsAt(nvim, "At *last*", 4))
-      .toContain("@markup.italic.markdown_inline");
+      .toContain("CodexChat.markup.italic.markdown_inline");
     await nvim.type("<Esc>gg");
     await expect
       .poll(() => groupsAt(nvim, "# **Title**", 4))
-      .toContain("@markup.strong.markdown_inline");
+      .toContain("CodexChat.markup.strong.markdown_inline");
   });
 
   it("follows a user's edit in the middle of a chunk", async () => {
@@ -269,7 +269,7 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
     await chat.nvim.type("<Esc>?plain<CR>I**bold** <Esc>");
     await expect
       .poll(() => groupsAt(chat.nvim, "**bold**", 2))
-      .toContain("@markup.strong.markdown_inline");
+      .toContain("CodexChat.markup.strong.markdown_inline");
   });
 
   it("processes only what is in view, however long the conversation", async () => {

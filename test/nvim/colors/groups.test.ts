@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { openChat } from "../../support/chat.ts";
 import { contrast, publishedSchemes, type Scheme, setScheme } from "../../support/colors.ts";
 import { type Neovim, neovims, startNeovim } from "../../support/neovim.ts";
 
@@ -35,6 +36,44 @@ describe.each(neovims)("the groups of a chat on Neovim $name", (program) => {
     expect(await group(nvim, "CodexChat.Hint")).toMatchObject({ fg: 0x939bc4, italic: true });
     expect(await group(nvim, "CodexChat.Muted")).toEqual({ fg: 0x939bc4, ctermfg: 247 });
     expect(await group(nvim, "CodexChatAddedLine", false)).toMatchObject({ bg: 0x2a4556 });
+  });
+
+  it("keep the words of an answer readable, headings and code as well", async () => {
+    await using chat = await openChat({ program });
+    const { nvim } = chat;
+    const day = await scheme("tokyonight-day");
+    // As in tokyonight-day and catppuccin-latte.
+    const groups = {
+      ...day.groups,
+      "@markup.raw.markdown_inline": { fg: "#2e7de9", bg: "#a1a6c5" },
+      "@markup.heading.2": { fg: "#df8e1d", bold: true },
+      "@markup.italic": { fg: "#df8e1d", italic: true },
+      "@markup.strong": { fg: "#3760bf", bold: true },
+    };
+    await setScheme(nvim, { ...day, groups });
+    const user = await chat.send("go on");
+    const lines = ["## Answer", "", "A `b` *c* **d**"];
+    await chat.edit({ op: "insert", id: "a", after: user, lines, gap: 1 });
+    const painted = `return vim.tbl_map(function(m) return m[4].hl_group or "" end,
+      vim.api.nvim_buf_get_extmarks(0, -1, 0, -1, { details = true }))`;
+    const used = "CodexChat.markup.raw.markdown_inline";
+    await expect.poll(() => nvim.lua<string[]>(painted)).toContain(used);
+    const code = await group(nvim, used);
+    expect(code.bg).toBe(0xa1a6c5);
+    expect(contrast(code.fg ?? 0xa1a6c5, 0xa1a6c5)).toBeGreaterThanOrEqual(4.5);
+    const normal = (await group(nvim, "Normal")).bg ?? 0;
+    for (const [name, letters] of [
+      ["heading.2.markdown", { bold: true }],
+      ["italic.markdown_inline", { italic: true }],
+    ] as const) {
+      const found = await group(nvim, `CodexChat.markup.${name}`);
+      expect(found, name).toMatchObject(letters);
+      expect(contrast(found.fg ?? normal, normal), name).toBeGreaterThanOrEqual(4.5);
+    }
+    // What can be read stays the scheme's, whatever is set later.
+    expect(await group(nvim, "CodexChat.markup.strong.markdown_inline")).toEqual({
+      link: "@markup.strong.markdown_inline",
+    });
   });
 
   it("are the user's own if set before a chat or after, with ! and without", async () => {

@@ -135,7 +135,9 @@ describe.each(neovims)("an answer on Neovim $name", (program) => {
     await expect.poll(long).toEqual(["markdown"]);
     const lines = ["# Top", "```lua", "local x = 1"];
     await chat.edit({ op: "insert", id: "a", after: "history", lines, gap: 1 });
-    await expect.poll(() => groupsAt(nvim, "# Top")).toContain("@markup.heading.1.markdown");
+    await expect
+      .poll(() => groupsAt(nvim, "# Top"))
+      .toContain("CodexChat.markup.heading.1.markdown");
     await expect.poll(() => groupsAt(nvim, "```lua")).toContain("CodexChatMuted");
     expect(await groupsAt(nvim, "local x")).toEqual([]);
     await chat.edit({ op: "append", id: "a", text: "\n```" });
