@@ -93,6 +93,12 @@ local function call_line(at, row, line, call)
     })
   end
   for _, part in ipairs(call.about) do
+    if part.group then
+      -- The parser of a long chunk hides none.
+      local ticks = #line:sub(1, part.first):match("`*$")
+      painter.conceal(at, row, part.first - ticks, part.first)
+      painter.conceal(at, row, part.last, part.last + #line:match("^`*", part.last + 1))
+    end
     painter.color(at, row, part.first, part.last, part.group or "CodexChatVerb")
   end
   for _, part in ipairs(call.tail) do

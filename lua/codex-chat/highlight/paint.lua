@@ -1,6 +1,7 @@
 --- Highlights a run of lines: markdown by treesitter, and a conversation's own elements.
 local M = {}
 
+local calls = require("codex-chat.buffer.calls")
 local prose = require("codex-chat.highlight.prose")
 
 local api = vim.api
@@ -110,7 +111,7 @@ local function by_treesitter(buf, ns, row, lines)
   local ok, done = pcall(function()
     local trees = require("codex-chat.highlight.trees").parse(text, "markdown", slow[buf])
     local stop = vim.uv.hrtime() + captures_ms * 1e6
-    local is_call = require("codex-chat.buffer.calls").verb_of(lines[1] or "") ~= nil
+    local is_call = calls.verb_of(lines[1] or "") ~= nil
     for _, found in ipairs(trees or {}) do
       captures(buf, ns, row, text, found, stop, is_call)
     end
@@ -150,7 +151,7 @@ local function by_pattern(buf, ns, row, lines, fence)
     fence, edge = format.step(fence, line)
     if edge then
       color(buf, ns, at, 0, #line, "CodexChatMuted", 100)
-    elseif not fence and #line <= max_line_bytes then
+    elseif not fence and #line <= max_line_bytes and not calls.verb_of(line) then
       if line:find("^#+ ") then
         color(buf, ns, at, 0, #line, "Title", 100)
       end

@@ -51,6 +51,25 @@ describe.each(neovims)("the elements of a conversation on Neovim $name", (progra
       ]);
   });
 
+  it("are the same above a diff that is too long for a parser", async () => {
+    await using chat = await openChat({ program, screen });
+    const user = await chat.send("go on");
+    const diff = Array.from({ length: 500 }, (_, n) => `+line ${n}`);
+    await chat.edit(
+      block("h", user, ["## Codex"]),
+      block("p", "h", ["**Edited** `big.txt` · +500 −0"]),
+      block("d", "p", ["```diff patch", "@@ -0,0 +1,500 @@", ...diff, "```"], 0),
+      { op: "fold", from: "d", to: "d", label: "patch" },
+    );
+    await chat.nvim.untilShown(/● Edited {2}big\.txt \+500/);
+    const groups = await chat.nvim.lua<string[]>(
+      `local row = vim.fn.search("Edited", "nw") - 1
+      return vim.tbl_map(function(mark) return mark[4].hl_group or "" end,
+        vim.api.nvim_buf_get_extmarks(0, -1, { row, 0 }, { row, -1 }, { details = true }))`,
+    );
+    expect(groups).not.toContain("Bold");
+  });
+
   it("are text like any other inside code and in the words of an answer", async () => {
     await using chat = await openChat({ program, screen });
     const user = await chat.send("go on");
