@@ -288,6 +288,25 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
     expect(await nvim.messages()).toContain("It is open in another Neovim.");
   });
 
+  it("takes back the last turn where the cursor is above the first one", async () => {
+    await using chat = await openChat({ program, screen: { columns: 100, rows: 20 } });
+    const { nvim, host } = chat;
+    const first = await chat.send("one");
+    await chat.edit({ op: "insert", id: "a", after: first, lines: ["## Codex"], gap: 1 });
+    await chat.send("two");
+    await nvim.keys("<Esc>gg:CodexChat undo<CR>");
+    expect(await host.heard("action/run")).toMatchObject({
+      name: "changes/undo",
+      params: { scope: "turn" },
+    });
+    // In an earlier turn it asks.
+    await nvim.lua("vim.fn.search('^one$', 'w')");
+    await nvim.keys(":CodexChat undo<CR>");
+    await nvim.untilShown("Take back the changes of which turn?");
+    await nvim.keys("1<CR>");
+    expect((await host.heard("action/run", 2)).params).toMatchObject({ scope: "turn" });
+  });
+
   it("can move the chat to a new conversation, and queries not yet taken return to the prompt", async () => {
     await using chat = await openChat({ program });
     const { nvim, host } = chat;

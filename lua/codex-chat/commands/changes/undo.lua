@@ -8,21 +8,29 @@ local api = vim.api
 
 local alone, since = "That turn alone", "That turn and all since"
 
---- The row of the cursor, if it is at an earlier turn than the last.
+--- Whether a query begins in one of the rows.
+---@param buf integer
+---@param first integer
+---@param stop integer exclusive
+---@return boolean
+local function has_query(buf, first, stop)
+  local lines = api.nvim_buf_get_lines(buf, first, math.max(first, stop), false)
+  return vim.iter(lines):any(function(line)
+    return require("codex-chat.format").role_of(line) == "user"
+  end)
+end
+
+--- The row of the cursor, if it is at an earlier turn than the last; above the first one, it is at none.
 ---@param chat codex-chat.Chat
 ---@return integer? row 0-based
 local function earlier_row(chat)
-  if api.nvim_get_current_buf() ~= chat.buf then
+  local buf = chat.buf
+  if api.nvim_get_current_buf() ~= buf then
     return nil
   end
   local row = api.nvim_win_get_cursor(0)[1] - 1
   local stop = require("codex-chat.buffer.blocks").prompt_row(chat)
-  for _, line in ipairs(api.nvim_buf_get_lines(chat.buf, row + 1, math.max(stop, row + 1), false)) do
-    if require("codex-chat.format").role_of(line) == "user" then
-      return row
-    end
-  end
-  return nil
+  return has_query(buf, row + 1, stop) and has_query(buf, 0, row + 1) and row or nil
 end
 
 ---@param done codex-chat.Undone
