@@ -34,7 +34,12 @@ end
 ---@param all boolean of all projects
 function M.run(text, all)
   if text == "" then
-    say.error("`:CodexChat search` needs a text to search for.")
+    vim.ui.input({ prompt = "Search all conversations for: " }, function(words)
+      say.clear_line()
+      if vim.trim(words or "") ~= "" then
+        M.run(vim.trim(words), all)
+      end
+    end)
     return
   end
   require("codex-chat.threads.client").search(text, all, function(answer)

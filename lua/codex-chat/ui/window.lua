@@ -28,8 +28,8 @@ local options = {
   scrollbind = false,
   foldenable = true,
   foldmethod = "manual",
-  -- A fold is a line of the conversation like any other.
-  winhighlight = "Folded:Normal",
+  -- A fold is a line of the conversation like any other, and the bars stand beside their text.
+  winhighlight = "Folded:Normal,SignColumn:Normal",
   foldtext = "v:lua.require'codex-chat.buffer.fold'.foldtext()",
   -- The marks of markdown are hidden, but where the user types.
   conceallevel = 2,

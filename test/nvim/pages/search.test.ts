@@ -106,7 +106,11 @@ describe.each(neovims)("searching conversations on Neovim $name", (program) => {
     expect(await search("needle")).toEqual([]);
     expect(await said(chat)).toEqual(["codex-chat: no conversation has “needle”."]);
     expect(await search("needle", "!")).toEqual(["x.md:1:3: a needle"]);
-    await chat.nvim.command("CodexChat search");
-    expect((await said(chat)).at(-1)).toContain("needs a text to search for");
+    // Without a text it asks for one.
+    await chat.nvim.lua(
+      "vim.ui.input = function(opts, done) asked = opts.prompt; done(' needle ') end",
+    );
+    expect(await search("", "!")).toEqual(["x.md:1:3: a needle"]);
+    expect(await chat.nvim.lua("return asked")).toBe("Search all conversations for: ");
   });
 });

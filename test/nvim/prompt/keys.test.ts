@@ -99,6 +99,30 @@ describe.each(neovims)("a conversation's own keys on Neovim $name", (program) =>
     expect(await nvim.lua("return #vim.api.nvim_tabpage_list_wins(0)")).toBe(2);
   });
 
+  it("gO shows the words of an answer that begins with calls", async () => {
+    await using chat = await openChat({ program });
+    const { nvim } = chat;
+    const block = (id: string, after: string, lines: string[]) =>
+      ({ op: "insert", id, after, lines, gap: 1 }) as const;
+    const first = await chat.send("one");
+    await chat.edit(
+      block("h", first, ["## Codex"]),
+      block("t", "h", ["> **Thought** · looking around"]),
+      block("c", "t", ["**Ran** `ls` · exit 0", "```console output", "a file", "```"]),
+      block("a", "c", ["It has **one** `file`."]),
+    );
+    const second = await chat.send("two");
+    await chat.edit(block("i", second, ["## Codex"]), block("d", "i", ["**Ran** `rm` · exit 0"]));
+    await nvim.keys("<Esc>");
+    await nvim.type("gO");
+    expect(await nvim.lines()).toEqual([
+      "one",
+      "    It has one file.",
+      "two",
+      "    Ran rm · exit 0",
+    ]);
+  });
+
   it("gy yanks the code block under the cursor without its fences", async () => {
     await using chat = await read(program);
     const { nvim } = chat;

@@ -73,18 +73,41 @@ function M.go(chat, count)
   end
 end
 
---- The first line with text of a section.
+--- How many lines of an answer are looked at for its first words.
+local max_lines = 200
+
+--- Whether a line of an answer is words, and not a call, a thought or a notice.
+---@param line string
+---@return boolean
+local function is_prose(line)
+  return line:byte(1) ~= 62 -- ">"
+    and require("codex-chat.buffer.calls").verb_of(line) == nil
+    and line ~= "**Answer**"
+end
+
+--- The first line with text of a section; of an answer, the first one with words if there is any.
 ---@param lines string[]
 ---@param section codex-chat.Section
 ---@param stop integer the row after the section
 ---@return string?
 local function first_line(lines, section, stop)
-  for i = section.row + 2, stop do
-    local text = vim.trim((lines[i]:gsub("%c", " ")))
-    if text ~= "" then
-      return vim.fn.strcharpart(text, 0, max_chars)
+  local found, fence, edge
+  for i = section.row + 2, math.min(stop, section.row + max_lines) do
+    local line = lines[i]
+    fence, edge = format.step(fence, line)
+    if line:find("%S") then
+      local is_words = section.role == "user" or not fence and not edge and is_prose(line)
+      found = (is_words or not found) and line or found
+      if is_words then
+        break
+      end
     end
   end
+  local text = found and vim.trim((found:gsub("%c", " ")))
+  if text and section.role == "codex" then
+    text = text:gsub("%*%*(.-)%*%*", "%1"):gsub("`+", "")
+  end
+  return text and vim.fn.strcharpart(text, 0, max_chars)
 end
 
 --- The entries of the outline.
