@@ -12,7 +12,12 @@ local max_depth = 6
 local max_inner_bytes = 4 * 1024
 --- The time limit of one parse, and of all parses of a text, in ms. Some texts take quadratic time or
 --- more, and the editor is blocked meanwhile.
+---
+--- It is the processor's time: on a busy machine any parse can last that long, and a language that was
+--- given up for that would stay without its colours. Nor does it count what loading a language takes.
 local parse_ms, total_ms = 100, 250
+--- How often a parse is begun again that had too little of the processor.
+local max_tries = 5
 --- How deep quotations and lists may be nested.
 ---
 --- SECURITY: above 254 the markdown parser writes past its buffer, and Neovim crashes. One line of an
@@ -184,7 +189,28 @@ end
 ---@field text string
 ---@field found codex-chat.Tree[]
 ---@field slow table<string, true> languages that took too long
----@field stop integer when the time is over, ns
+---@field left number the rest of the time, in ms
+
+--- Parses once, for `ms` at most.
+---@param name string
+---@param ranges Range6[]
+---@param text string
+---@param ms number more than 0
+---@return TSTree? tree nil if the time was over
+local function parse_once(name, ranges, text, ms)
+  -- Neovim's LanguageTree has no time limit for a synchronous parse.
+  local parser = vim._create_ts_parser(name)
+  parser:set_included_ranges(ranges)
+  local ok, tree
+  if parser.set_timeout then
+    -- Before Neovim 0.11. In µs; 0 means no limit.
+    parser:set_timeout(math.max(1, math.floor(ms * 1000)))
+    ok, tree = pcall(parser.parse, parser, nil, text, true)
+  else
+    ok, tree = pcall(parser.parse, parser, nil, text, true, math.max(1, math.floor(ms * 1e6)))
+  end
+  return ok and tree or nil
+end
 
 --- Parses a piece of the text, within the time limit.
 ---@param parsing codex-chat.Parsing
@@ -192,25 +218,23 @@ end
 ---@param ranges Range6[] none for the whole text
 ---@return TSTree? tree nil if the time was over; the language is slow from then on
 local function parse_piece(parsing, name, ranges)
-  local left = math.min(parsing.stop - vim.uv.hrtime(), parse_ms * 1e6)
-  -- Neovim's LanguageTree has no time limit for a synchronous parse.
-  local parser = vim._create_ts_parser(name)
-  parser:set_included_ranges(ranges)
-  local ok, tree = false, nil
-  if left > 0 then
-    if parser.set_timeout then
-      -- Before Neovim 0.11. In µs; 0 means no limit.
-      parser:set_timeout(math.max(1, math.floor(left / 1000)))
-      ok, tree = pcall(parser.parse, parser, nil, parsing.text, true)
-    else
-      ok, tree = pcall(parser.parse, parser, nil, parsing.text, true, math.floor(left))
+  local own = math.min(parsing.left, parse_ms)
+  for _ = 1, max_tries do
+    if own <= 0 then
+      break
+    end
+    local began = os.clock()
+    local tree = parse_once(name, ranges, parsing.text, own)
+    local took = (os.clock() - began) * 1000
+    parsing.left, own = parsing.left - took, own - took
+    if tree then
+      -- Since Neovim 0.11, the parse of a string has no time limit.
+      parsing.slow[name] = own < 0 or nil
+      return tree
     end
   end
-  if not ok or not tree then
-    parsing.slow[name] = true
-    return nil
-  end
-  return tree
+  parsing.slow[name] = true
+  return nil
 end
 
 ---@param parsing codex-chat.Parsing
@@ -265,8 +289,7 @@ function M.parse(text, name, slow)
     return nil
   end
   ---@type codex-chat.Parsing
-  local parsing =
-    { text = text, found = {}, slow = slow or {}, stop = vim.uv.hrtime() + total_ms * 1e6 }
+  local parsing = { text = text, found = {}, slow = slow or {}, left = total_ms }
   local range = name == "markdown" and paragraph(text)
   local inline = range and languages.get("markdown_inline")
   if range and inline then

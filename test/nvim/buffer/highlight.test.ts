@@ -291,6 +291,27 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
     expect(await chat.nvim.lua<number>(`return ${count}`)).toBeLessThan(120);
   });
 
+  it("keeps its colours on a busy machine, where each language takes long", async () => {
+    await using chat = await openChat({ program, screen: { columns: 100, rows: 40 } });
+    const { nvim } = chat;
+    // Waiting is not the processor's time.
+    await nvim.lua(
+      `for _, name in ipairs({ "get_range", "get_node_text" }) do
+         local usual = vim.treesitter[name]
+         vim.treesitter[name] = function(...)
+           vim.uv.sleep(60)
+           return usual(...)
+         end
+       end`,
+    );
+    const lines = ["- Some *emphasis*, `code` and **more**.", "", "```lua", "local x = 1", "```"];
+    await chat.edit({ op: "insert", id: "a", after: "history", lines, gap: 1 });
+    await expect.poll(() => groupsAt(nvim, "Some", 8)).toContain("@markup.italic.markdown_inline");
+    await expect.poll(() => groupsAt(nvim, "local x")).toContain("@keyword.lua");
+    await chat.edit({ op: "insert", id: "b", after: "a", lines: ["Then *again*."], gap: 1 });
+    await expect.poll(() => groupsAt(nvim, "Then", 6)).toContain("@markup.italic.markdown_inline");
+  });
+
   it("colours code without a parser by Neovim's own syntax files", async () => {
     await using chat = await openChat({ program });
     const { nvim } = chat;
