@@ -8,6 +8,10 @@ local api = vim.api
 --- The name of our source where we add it.
 local NAME = "codex_chat"
 
+--- Puts mentions above words of the text, which the same letters match. Only what was typed behind one of
+--- our marks has such items, so there nothing else is meant.
+local FIRST = 100
+
 --- How long an open menu defers the host's edits, in ms. A menu remembers its row by number, and
 --- accepting an item after lines were inserted above would write elsewhere; but an answer must go on.
 local MAX_OPEN_MS = 20000
@@ -58,7 +62,11 @@ local function blink_serves()
   local providers = config.sources.providers
   local name = in_blink(providers)
   if not name then
-    blink.add_source_provider(NAME, { name = "Codex", module = "codex-chat.complete.blink" })
+    blink.add_source_provider(NAME, {
+      name = "Codex",
+      module = "codex-chat.complete.blink",
+      score_offset = FIRST,
+    })
     name = NAME
   end
   if not vim.list_contains(sources.get_enabled_provider_ids("default"), name) then

@@ -198,6 +198,15 @@ describe.each(neovims)("completion while typing on Neovim $name", (program) => {
     },
   );
 
+  it("has blink.cmp put mentions above words of the text", async () => {
+    await using chat = await typing();
+    await chat.nvim.keys("<Esc>");
+    await chat.nvim.lua(blink);
+    await chat.nvim.keys("A");
+    // Its sources have 0, -3 (words) and 10 (commands).
+    await chat.nvim.until("(config.sources.providers.codex_chat or {}).score_offset", 100);
+  });
+
   it.each([
     ["is loaded and not set up", "package.loaded['blink.cmp'] = {} package.loaded['cmp'] = {}"],
     ["is switched off there", `${blink} config.enabled = false`],
