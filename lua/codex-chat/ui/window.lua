@@ -50,6 +50,17 @@ local function set_defaults(win)
   vim.wo[win][0].fillchars = (fill == "" and "" or fill .. ",") .. "fold: "
 end
 
+--- Takes back folds by treesitter or a language server, which many configurations set for every file type.
+--- A chat has its own, which need 'foldmethod' manual.
+---@param win integer
+local function keep_folds(win)
+  local by = vim.wo[win].foldexpr
+  local is_general = by:find("treesitter", 1, true) or by:find("lsp.foldexpr", 1, true)
+  if vim.wo[win].foldmethod == "expr" and is_general then
+    vim.wo[win][0].foldmethod = options.foldmethod
+  end
+end
+
 --- More options that a user may change.
 local more = {
   "cursorcolumn",
@@ -141,6 +152,7 @@ function M.settle(chat, set_filetype)
   vim.b[chat.buf].focus_disable = true
   local ok, err = pcall(api.nvim_win_call, win, function()
     set_filetype()
+    keep_folds(win)
     require("codex-chat.ui.winbar").settle(chat)
     if not chat.looks then
       chat.looks = looks_of(win)
