@@ -137,8 +137,9 @@ local function close_up(at)
   end
 end
 
---- Hides the command in the line of a question where the details below are just this command: it is to be
---- read once. Any other details do not say the same.
+--- Hides the details of a question that are just the command in its line: it is to be read once. Any
+--- other details do not say the same. Where Neovim hides no lines, the command in the line is hidden, unless
+--- it is wrapped, which would leave an empty row.
 ---@param at codex-chat.Painter
 local function say_once(at)
   local call = calls.parse(at.lines[1])
@@ -151,8 +152,11 @@ local function say_once(at)
     if fence then
       local _, closes = format.step(fence, at.lines[n + 2])
       if fence.kind == "output" and closes and at.lines[n + 1] == "$ " .. command.text then
-        local stop = words.first + #words.text:gsub("%s+$", "")
-        painter.conceal(at, at.row, stop, #at.lines[1])
+        local room = require("codex-chat.buffer.columns").narrowest(at.buf, math.huge)
+        if not painter.hide_line(at, at.row + n) and api.nvim_strwidth(at.lines[1]) <= room then
+          local stop = words.first + #words.text:gsub("%s+$", "")
+          painter.conceal(at, at.row, stop, #at.lines[1])
+        end
       end
       return
     end
@@ -189,8 +193,9 @@ local notices = {
 ---@param row integer
 ---@param line string
 ---@param group string? of the notice that the quotation is
+---@param is_asked boolean whether it is part of a question, which has a bar of its own
 ---@return string? group
-local function quotation(at, row, line, group)
+local function quotation(at, row, line, group, is_asked)
   for _, notice in ipairs(notices) do
     local word = not group and line:match(notice[1])
     if word then
@@ -209,7 +214,7 @@ local function quotation(at, row, line, group)
     is_context and "CodexChatMuted" or group or "CodexChatMuted",
     110
   )
-  if not is_context then
+  if not is_context and not is_asked then
     painter.sign(at, row, "▎", group or "CodexChatMuted")
   end
   return group
@@ -313,7 +318,7 @@ function M.paint(buf, ns, row, lines, fence)
         painter.sign(at, here, "│", "CodexChatBorder")
       end
     elseif line:byte(1) == 62 then -- ">"
-      group = quotation(at, here, line, group)
+      group = quotation(at, here, line, group, is_asked)
     else
       group = nil
       local call = calls.parse(line)

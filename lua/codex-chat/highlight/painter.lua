@@ -46,10 +46,12 @@ end
 --- Hides a line, where Neovim can.
 ---@param at codex-chat.Painter
 ---@param row integer
+---@return boolean hidden
 function M.hide_line(at, row)
   if hides_lines then
     api.nvim_buf_set_extmark(at.buf, at.ns, row, 0, { conceal_lines = "" })
   end
+  return hides_lines
 end
 
 --- A background to the window's edge. An extmark for each row: one over all rows would be cleared with

@@ -191,9 +191,12 @@ describe.each(neovims)("the elements of a conversation on Neovim $name", (progra
     );
     await chat.nvim.untilShown("The end.");
     const lines = () => shown(chat).filter((line) => /Asks|\$/.test(line));
+    // One bar from top to bottom.
     await expect
-      .poll(lines)
-      .toEqual(["▌ Asks to run", "▌ $ ls -l", "▌ Asks to run rm a", "▌ $ rm b"]);
+      .poll(() => shown(chat).filter((line) => line.includes("to look")))
+      .toEqual(["▌ to look", "▌ to look"]);
+    const once = program.name === "0.10" ? ["▌ Asks to run", "▌ $ ls -l"] : ["▌ Asks to run ls -l"];
+    await expect.poll(lines).toEqual([...once, "▌ Asks to run rm a", "▌ $ rm b"]);
   });
 
   it("have a background for queries, questions, code and changed lines, and for nothing else", async () => {
