@@ -65,7 +65,8 @@ local function heading(at, row, line)
   local role = format.role_of(line)
   painter.conceal(at, row, 0, #"## ")
   painter.color(at, row, 0, #line, role == "user" and "CodexChatYou" or "CodexChatCodex", 130)
-  if painter.line_at(at, row + 1) == "" and painter.line_at(at, row + 2):find("%S") then
+  local below = painter.line_at(at, row + 2)
+  if painter.line_at(at, row + 1) == "" and below:find("%S") and not format.role_of(below) then
     painter.hide_line(at, row + 1)
   end
 end

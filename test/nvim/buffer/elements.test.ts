@@ -148,6 +148,20 @@ describe.each(neovims)("the elements of a conversation on Neovim $name", (progra
       ]);
   });
 
+  it("stand apart from the prompt where an answer has not begun", async () => {
+    await using chat = await openChat({ program, screen });
+    const user = await chat.send("go on");
+    await chat.edit(block("h", user, ["## Codex"]));
+    const rows = () => {
+      const lines = shown(chat);
+      return lines.slice(lines.indexOf("  Codex"), lines.lastIndexOf("▌ You"));
+    };
+    await expect.poll(rows).toEqual(["  Codex", ""]);
+    await chat.edit(block("a", "h", ["Words."]));
+    const blank = program.name === "0.10" ? [""] : [];
+    await expect.poll(rows).toEqual(["  Codex", ...blank, "  Words.", ""]);
+  });
+
   it("hide the backslash of an escape and the brackets of an address", async () => {
     await using chat = await openChat({ program, screen: { columns: 160, rows: 30 } });
     const user = await chat.send("go on");
