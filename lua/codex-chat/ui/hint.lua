@@ -78,6 +78,9 @@ end
 ---@param inserting? boolean whether the user is in insert mode; by default as it is now
 function M.show(chat, inserting)
   local buf = chat.buf
+  if not api.nvim_buf_is_loaded(buf) then
+    return
+  end
   if chat.preparing then
     chat.hint_kind = nil
     chat.hint = api.nvim_buf_set_extmark(buf, ns, api.nvim_buf_line_count(buf) - 1, 0, {
