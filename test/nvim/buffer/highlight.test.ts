@@ -306,10 +306,14 @@ describe.each(neovims)("highlighting on Neovim $name", (program) => {
     );
     const lines = ["- Some *emphasis*, `code` and **more**.", "", "```lua", "local x = 1", "```"];
     await chat.edit({ op: "insert", id: "a", after: "history", lines, gap: 1 });
-    await expect.poll(() => groupsAt(nvim, "Some", 8)).toContain("@markup.italic.markdown_inline");
+    await expect
+      .poll(() => groupsAt(nvim, "Some", 8))
+      .toContain("CodexChat.markup.italic.markdown_inline");
     await expect.poll(() => groupsAt(nvim, "local x")).toContain("@keyword.lua");
     await chat.edit({ op: "insert", id: "b", after: "a", lines: ["Then *again*."], gap: 1 });
-    await expect.poll(() => groupsAt(nvim, "Then", 6)).toContain("@markup.italic.markdown_inline");
+    await expect
+      .poll(() => groupsAt(nvim, "Then", 6))
+      .toContain("CodexChat.markup.italic.markdown_inline");
   });
 
   it("colours code without a parser by Neovim's own syntax files", async () => {
