@@ -118,7 +118,12 @@ local function check_node(node)
       found == "" and "not running" or "Node " .. found,
       command.oldest_node
     ),
-    { "Update Node, or set `node` in the configuration to a newer one." }
+    {
+      "Debian 13: sudo apt-get install nodejs",
+      "Without root: npm install --prefix ~/.local/node node@22\n"
+        .. 'and in init.lua: vim.g.codex_chat = { node = "~/.local/node/node_modules/node/bin/node" }',
+      ":help codex-chat-node",
+    }
   )
   return false
 end

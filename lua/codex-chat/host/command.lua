@@ -26,7 +26,7 @@ local function find_node(config)
   return nil,
     (
       "%s Install Node %s or newer outside of every project, or set `node` in the "
-      .. "configuration to the path of one."
+      .. "configuration to the path of one: :help codex-chat-node"
     ):format(refusal or ("Node was not found as `%s`."):format(config.node), M.oldest_node)
 end
 

@@ -53,11 +53,12 @@ local function check_node(node)
         vim.fn.jobstop(job)
         lose(
           (
-            "Node is %s, and %s or newer is needed. Update it, or set `node` in the "
-            .. "configuration to a newer one."
+            "Node is %s, and %s or newer is needed (%s). Update it, or set `node` in the "
+            .. "configuration to a newer one: :help codex-chat-node"
           ):format(
             version == "" and "of an unknown version" or version,
-            command.oldest_node
+            command.oldest_node,
+            vim.fn.fnamemodify(node, ":~")
           )
         )
       end

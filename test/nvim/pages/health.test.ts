@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -34,6 +34,17 @@ describe.each(neovims)(":checkhealth codex-chat on Neovim $name", (program) => {
     }
   });
 
+  it("is found in a Neovim that has just started, as README.md installs it", async () => {
+    const readme = await readFile(join(repository, "README.md"), "utf8");
+    const spec = /With lazy\.nvim:\n\n```lua\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+    await using nvim = await startNeovim({ program });
+    // Neovim finds no check of a plugin that is still to be loaded.
+    expect(await nvim.lua(`return (${spec}).lazy`)).toBe(false);
+    await nvim.command("checkhealth codex-chat");
+    expect((await nvim.lines()).join("\n")).toContain("codex-chat: Neovim");
+    expect(await nvim.messages()).not.toContain("E5009");
+  });
+
   it("lists everything that the host lacks at once, and each command it recommends helps", async () => {
     // A clone that was not built, beside which nothing has made the help's tags.
     const dir = await mkdtemp(join(tmpdir(), "codex-chat-health-"));
@@ -62,6 +73,14 @@ describe.each(neovims)(":checkhealth codex-chat on Neovim $name", (program) => {
     await nvim.lua("vim.g.codex_chat = { node = ... }", old);
     const second = await check();
     expect(second).toMatch(/ERROR .*old-node is Node v18\.19\.0; 20\.19 or newer/);
+    // Each command is on one line of 80 columns.
+    for (const wanted of [
+      /^ +- Debian 13: sudo apt-get install nodejs$/m,
+      /^ +- Without root: npm install --prefix ~\/\.local\/node node@22$/m,
+      /^ +and in init\.lua: vim\.g\.codex_chat = \{ node = ".*" \}$/m,
+    ])
+      expect(second).toMatch(wanted);
+    await nvim.command("help codex-chat-node");
     expect(second).toContain("OK The help has tags");
     // As building does.
     await mkdir(join(dir, "dist"));

@@ -218,7 +218,7 @@ describe.each(neovims)("the host on Neovim $name", (program) => {
       await nvim.command("CodexChat");
       await expect
         .poll(() => nvim.messages())
-        .toContain("Node is v18.19.0, and 20.19 or newer is needed");
+        .toMatch(/Node is v18\.19\.0, and 20\.19 or newer is needed \(.*node\).*codex-chat-node/s);
     } finally {
       await rm(dir, { recursive: true });
     }
