@@ -41,7 +41,7 @@ local modes = { send = { "n", "i", "x" }, queue = { "n", "i" }, stop = { "n", "i
 for name in
   (
     "open toggle new send queue stop retry fork revert undo redo diff compact review model approvals plan goal threads "
-    .. "search rename archive unarchive delete terminals diagnostics preview prompt status network commits mcp log "
+    .. "search rename archive unarchive delete terminals diagnostics preview prompt setup status network commits mcp log "
     .. "login logout accept accept-session accept-project decline cancel answer question patch help follow-or-send"
   ):gmatch("%S+")
 do

@@ -22,6 +22,7 @@ M.about = {
   revert = "removes everything after the cursor's turn",
   sandbox = "[status|check|shell|restart|rebuild|clear|prune|stop|log]",
   send = "sends the prompt, the range or the text: [text]",
+  setup = "checks each step of the set-up, with its commands",
   toggle = "shows or hides the conversation",
   undo = "takes back what Codex changed: [turn|since]",
 }

@@ -304,6 +304,11 @@ M.by_name = {
       require("codex-chat.commands.help").show(vim.tbl_keys(M.by_name))
     end,
   },
+  setup = {
+    run = function()
+      require("codex-chat.commands.setup").show()
+    end,
+  },
   question = {
     run = function()
       require("codex-chat.commands.question").go()

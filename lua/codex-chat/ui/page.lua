@@ -83,6 +83,18 @@ local function enter(name)
   return false
 end
 
+--- Sets a page's text, and the height of its windows.
+---@param buf integer
+---@param lines string[]
+function M.set(buf, lines)
+  vim.bo[buf].modifiable = true
+  api.nvim_buf_set_lines(buf, 0, -1, false, lines)
+  vim.bo[buf].modifiable = false
+  for _, win in ipairs(vim.fn.win_findbuf(buf)) do
+    api.nvim_win_set_height(win, math.min(#lines + 1, math.floor(vim.o.lines * 0.6)))
+  end
+end
+
 --- Shows a page, in place of an older one of its name.
 ---@param lines string[]
 ---@param title string the buffer's name after `codex-chat://`
@@ -98,14 +110,12 @@ function M.show(lines, title)
   vim.bo[buf].buftype, vim.bo[buf].bufhidden, vim.bo[buf].swapfile = "nofile", "wipe", false
   -- A page in another tabpage may have the name.
   pcall(api.nvim_buf_set_name, buf, name)
-  vim.bo[buf].modifiable = true
-  api.nvim_buf_set_lines(buf, 0, -1, false, lines)
+  M.set(buf, lines)
+  vim.bo[buf].modeline = false
   -- SECURITY: the page holds the agent's text. With the file type "markdown", Neovim's highlighter
   -- would load any parser that a fence names.
-  vim.bo[buf].modifiable, vim.bo[buf].modeline = false, false
   require("codex-chat.outside.runtime").set_filetype(buf, "codexchatpage")
   require("codex-chat.highlight").attach(buf)
-  api.nvim_win_set_height(0, math.min(#lines + 1, math.floor(vim.o.lines * 0.6)))
   for option, value in pairs(options) do
     vim.wo[0][0][option] = value
   end

@@ -178,7 +178,7 @@ function noEngine(): SandboxError {
     kind: "no_engine",
     message:
       "No container engine was found: none of sandbox.engine, DOCKER_HOST, the docker context and the usual sockets of Docker and Podman (rootful and rootless) leads to one.",
-    fix: "Install an engine with gVisor; `:help codex-chat-gvisor` has the lines for your system. Debian 13: sudo apt-get install docker.io runsc\nIf Docker is installed, start it: sudo systemctl enable --now docker\nor Podman's socket: systemctl --user enable --now podman.socket",
+    fix: "Install an engine with gVisor; `:help codex-chat-gvisor` has the lines for your system. On Debian 13:\nsudo apt-get install docker.io runsc\nIf Docker is installed, start it: sudo systemctl enable --now docker\nOr Podman's socket: systemctl --user enable --now podman.socket",
   };
 }
 

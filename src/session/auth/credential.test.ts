@@ -124,7 +124,7 @@ describe("a mistake in the settings is reported with its fix", () => {
       {},
       "no_key",
       /OPENAI_API_KEY is not set/,
-      /api_key_cmd.*auth = "login", then :CodexChat login/,
+      /api_key_cmd[\s\S]*auth = "login"[\s\S]*:CodexChat login/,
     ],
     ["an empty key", {}, { OPENAI_API_KEY: "  " }, "no_key", /is not set/, /export OPENAI_API_KEY/],
     [

@@ -154,7 +154,13 @@ function variableSource({ settings, env }: CredentialOptions, { url }: Endpoint)
       return err({
         kind: "no_key",
         message: `No API key: ${url.hostname} needs one, and ${name} is not set in Neovim's environment.`,
-        fix: `Start Neovim with it (export ${name}=…), or set api_key_cmd, for example { "pass", "openai" }. With a ChatGPT plan: set auth = "login", then :CodexChat login. For a model that needs no key, set model_url.`,
+        fix: [
+          `Start Neovim with it: export ${name}=…`,
+          'Or have a command read it: vim.g.codex_chat = { api_key_cmd = { "pass", "openai" } }',
+          'With a ChatGPT plan: vim.g.codex_chat = { auth = "login" }',
+          "and then: :CodexChat login",
+          "For a model that needs no key, set model_url.",
+        ].join("\n"),
       });
     },
     renew: async () => false,

@@ -6,6 +6,8 @@ export type HealthLine = {
   readonly level: "ok" | "info" | "warn" | "error";
   readonly message: string;
   readonly advice: readonly string[];
+  /** The part of the sandbox that it is about: the steps of `:CodexChat setup`. */
+  readonly step?: "engine" | "gvisor" | "image";
 };
 
 /** A line of a section. */
@@ -16,6 +18,14 @@ export function healthLine(
   advice: readonly string[] = [],
 ): HealthLine {
   return { section, level, message, advice };
+}
+
+/** The lines as those of a step. */
+export function ofStep(
+  step: NonNullable<HealthLine["step"]>,
+  ...lines: readonly HealthLine[]
+): HealthLine[] {
+  return lines.map((line) => ({ ...line, step }));
 }
 
 /** A failure, with its fix line by line as advice. */

@@ -25,7 +25,7 @@ import { canFetchPackages, DOWNLOAD, imageOptions, secretPlaces } from "../backe
 import { pluginDir } from "../plugin-dir.ts";
 import type { Settings } from "../settings/index.ts";
 import { diskSpaceLines } from "./health-disk.ts";
-import { failedLine, type HealthLine, healthLine } from "./health-line.ts";
+import { failedLine, type HealthLine, healthLine, ofStep } from "./health-line.ts";
 
 /** Old images are mentioned from this size on. */
 const MIN_REPORTED_BYTES = 100 * 1024 ** 2;
@@ -45,22 +45,21 @@ export async function checkSandbox(
   root: string,
 ): Promise<HealthLine[]> {
   const lines: HealthLine[] = [];
-  if (!findProgram("flock", env).ok)
-    lines.push(healthLine(SECTION, "error", `${FLOCK_MISSING.message}.`, [FLOCK_MISSING.fix]));
   const { engine: host, runtime: name } = settings.sandbox;
   const found = await findEngine({ env, ...(host === undefined ? {} : { host }) });
-  if (found.ok) {
-    const { product, version, host: address } = found.value;
-    lines.push(healthLine(SECTION, "ok", `engine: ${product} ${version} at ${address}`));
-    lines.push(...engineLines(found.value));
-  } else lines.push(failedLine(SECTION, found.error));
+  const flock = findProgram("flock", env).ok
+    ? []
+    : [healthLine(SECTION, "error", `${FLOCK_MISSING.message}.`, [FLOCK_MISSING.fix])];
+  lines.push(...ofStep("engine", ...flock, ...engineLines(found)));
   lines.push(...(await mountLines(settings, env)));
 
   const runtime = found.ok ? await checkRuntime(found.value, { runtime: name }) : undefined;
   const program =
     found.ok && runtime?.ok ? await lookForRuntime(found.value, runtime.value) : undefined;
-  if (runtime?.ok) lines.push(healthLine(SECTION, "ok", runtimeLine(runtime.value)));
-  else if (runtime !== undefined) lines.push(failedLine(SECTION, runtime.error));
+  if (runtime?.ok)
+    lines.push(...ofStep("gvisor", healthLine(SECTION, "ok", runtimeLine(runtime.value))));
+  else if (runtime !== undefined)
+    lines.push(...ofStep("gvisor", failedLine(SECTION, runtime.error)));
   if (program?.at === "unknown")
     lines.push(
       healthLine(
@@ -71,23 +70,16 @@ export async function checkSandbox(
     );
 
   const wanted = await imageOptions(settings, root);
-  if (!wanted.ok)
-    lines.push(
-      wanted.error.kind === "codex_missing" && canFetchPackages(pluginDir)
-        ? healthLine(SECTION, "info", `the first message downloads ${DOWNLOAD}`)
-        : failedLine(SECTION, wanted.error),
-    );
-  else {
-    lines.push(healthLine(SECTION, "ok", `Codex ${wanted.value.codex.version}`));
-    lines.push(...wanted.value.notes.map((note) => healthLine(SECTION, "warn", note)));
-  }
   const image = found.ok && wanted.ok ? await imageLines(found.value, wanted.value) : undefined;
-  lines.push(...(image?.lines ?? []));
+  // Without an engine, Codex's programs alone say nothing about an image.
+  if (image !== undefined || !wanted.ok)
+    lines.push(...ofStep("image", ...codexLines(wanted), ...(image?.lines ?? [])));
+  else lines.push(...codexLines(wanted));
 
-  const wrong = program?.at === "wrong" ? failedLine(SECTION, program.error) : undefined;
+  const wrong = program?.at === "wrong" ? [failedLine(SECTION, program.error)] : [];
   if (!found.ok || !runtime?.ok || image?.image === undefined) {
     // Without a container nothing proves that the engine finds the program elsewhere.
-    if (wrong !== undefined) lines.push(wrong);
+    lines.push(...ofStep("gvisor", ...wrong));
     lines.push(healthLine(SECTION, "info", "the self-test was not run: it needs all of the above"));
     return lines;
   }
@@ -102,11 +94,27 @@ export async function checkSandbox(
     fresh: true,
   });
   if (!report.ok)
-    return [...lines, ...(wrong === undefined ? [] : [wrong]), failedLine(SECTION, report.error)];
+    return [...lines, ...ofStep("gvisor", ...wrong, failedLine(SECTION, report.error))];
   const { gvisor, kernel, checks } = report.value;
   const proof = `self-test: kernel ${kernel}, ${checks.length} attempts to break out failed`;
   const weaker = `${proof}, but ${runtime.value.name} is not gVisor: it is weaker`;
-  return [...lines, healthLine(SECTION, gvisor ? "ok" : "warn", gvisor ? proof : weaker)];
+  const passed = healthLine(SECTION, gvisor ? "ok" : "warn", gvisor ? proof : weaker);
+  return [...lines, ...ofStep("gvisor", passed)];
+}
+
+/** Whether Codex's programs are there, or come with the first message. */
+function codexLines(wanted: Awaited<ReturnType<typeof imageOptions>>): HealthLine[] {
+  if (wanted.ok)
+    return [
+      healthLine(SECTION, "ok", `Codex ${wanted.value.codex.version}`),
+      ...wanted.value.notes.map((note) => healthLine(SECTION, "warn", note)),
+    ];
+  const isFetched = wanted.error.kind === "codex_missing" && canFetchPackages(pluginDir);
+  return [
+    isFetched
+      ? healthLine(SECTION, "info", `the first message downloads ${DOWNLOAD}`)
+      : failedLine(SECTION, wanted.error),
+  ];
 }
 
 function runtimeLine({ name, release, args }: CheckedRuntime): string {
@@ -153,16 +161,21 @@ async function imageLines(
   return { lines, image: undefined };
 }
 
-/** The engine's limitations: which limits it does not enforce, and whether it is rootless. */
-function engineLines(engine: Engine): HealthLine[] {
-  const lines: HealthLine[] = limitNotes(engine).map((message) => ({
-    section: SECTION,
-    level: "warn",
-    message,
-    advice: engine.rootless
-      ? ["See https://rootlesscontaine.rs/getting-started/common/cgroup2/"]
-      : ["docker info lists the missing ones under Warnings."],
-  }));
+/** The engine, which limits it does not enforce, and whether it is rootless; or why there is none. */
+function engineLines(found: Awaited<ReturnType<typeof findEngine>>): HealthLine[] {
+  if (!found.ok) return [failedLine(SECTION, found.error)];
+  const engine = found.value;
+  const { product, version, host: address } = engine;
+  const lines = [healthLine(SECTION, "ok", `engine: ${product} ${version} at ${address}`)];
+  for (const message of limitNotes(engine))
+    lines.push({
+      section: SECTION,
+      level: "warn",
+      message,
+      advice: engine.rootless
+        ? ["See https://rootlesscontaine.rs/getting-started/common/cgroup2/"]
+        : ["docker info lists the missing ones under Warnings."],
+    });
   if (engine.rootless)
     lines.push({
       section: SECTION,

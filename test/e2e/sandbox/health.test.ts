@@ -119,6 +119,8 @@ describe("the health check", SLOW, () => {
     expect(said(lines)).toBe("");
     const sections = [...new Set(lines.map(({ section }) => section))];
     expect(sections).toEqual(["Project", "State", "Model", "Git", "Sandbox"]);
+    const steps = [...new Set(lines.map(({ step }) => step))];
+    expect(steps.filter((step) => step !== undefined)).toEqual(["engine", "gvisor", "image"]);
     expect(JSON.stringify(lines)).not.toContain("canary");
   });
 

@@ -103,7 +103,7 @@ describe.each(neovims)("the configuration on Neovim $name", (program) => {
   it("has the defaults that the manual lists", async () => {
     await using nvim = await startNeovim({ program });
     const manual = await readFile(join(repository, "doc/codex-chat.txt"), "utf8");
-    const source = /^ {4}vim\.g\.codex_chat = (\{[\s\S]*?^ {4}\})/m.exec(manual)?.[1] ?? "";
+    const source = /^ {4}vim\.g\.codex_chat = (\{\n[\s\S]*?^ {4}\})/m.exec(manual)?.[1] ?? "";
     expect(await nvim.lua(problems, await nvim.lua(`return ${source}`))).toEqual([]);
     const differing = await nvim.lua(
       `local said, config = ${source}, require("codex-chat.config").resolve({})
