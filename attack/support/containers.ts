@@ -88,6 +88,12 @@ export async function fortress(
     await sandbox.remove();
     await removeCaches(await engine(), { root: place.project, stateDir });
   });
+  // In a relay's place: without one, the keeper would end the container after two minutes.
+  const relay = must(
+    await sandbox.exec({ argv: ["sh", "-c", 'exec 9<>"$CODEX_CHAT_KEEPER"; exec cat'] }),
+  );
+  relay.stdout.resume();
+  relay.stderr.resume();
   const { git } = await beginGit(prepared.value.git, sandbox);
   const started = inside(sandbox.id, async (what) => must(await sandbox.exec(what)));
   return { ...started, sandbox, place, git };

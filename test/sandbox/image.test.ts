@@ -266,7 +266,7 @@ describe("ensureImage", { timeout: 600_000 }, () => {
     const building = ensureImage(engine, {
       ...how,
       signal: stop.signal,
-      onProgress: (line) => line === "up" && stop.abort(new Error("changed my mind")),
+      onOutput: (line) => line === "up" && stop.abort(new Error("changed my mind")),
     });
     await expect(building).rejects.toThrow("changed my mind");
   });

@@ -153,7 +153,7 @@ function edited(content: Buffer, { line, top }: Act & { readonly do: "edit" }): 
 
 /** What a shell may be refused: a name that is taken or missing, a directory moved into itself. */
 const POSSIBLE: ReadonlySet<string> = new Set([
-  ...["ENOENT", "ENOTDIR", "EEXIST", "EISDIR", "ENOTEMPTY", "EINVAL", "ELOOP"],
+  ...["ENOENT", "ENOTDIR", "EEXIST", "EISDIR", "ENOTEMPTY", "EINVAL", "ELOOP", "EACCES"],
 ]);
 
 /** Everything below a directory: the kind, the permissions and the content of each path. */
