@@ -159,7 +159,7 @@ async function holds(drawn: RandomProject): Promise<"held" | "refused"> {
 
 /** Undefined for a refusal to start; anything else is thrown on. */
 function refusedOnly(thrown: unknown): undefined {
-  if (!(thrown as Error).message.includes("is not given to the agent")) throw thrown;
+  if (!(thrown as Error).message.includes("gets no access to")) throw thrown;
   return undefined;
 }
 

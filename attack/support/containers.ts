@@ -90,7 +90,11 @@ export async function fortress(
   });
   // In a relay's place: without one, the keeper would end the container after two minutes.
   const relay = must(
-    await sandbox.exec({ argv: ["sh", "-c", 'exec 9<>"$CODEX_CHAT_KEEPER"; exec cat'] }),
+    await sandbox.exec({
+      argv: ["sh", "-c", 'exec 9<>"$CODEX_CHAT_KEEPER"; exec cat'],
+      // The project's own directory may be closed.
+      cwd: "/",
+    }),
   );
   relay.stdout.resume();
   relay.stderr.resume();

@@ -109,8 +109,6 @@ export async function options(
     ...USER,
     owner: await ownOwner(),
     limits: { memoryBytes: 2 * 1024 ** 3 },
-    // Most tests connect no relay, and one file of them can take minutes on a busy machine.
-    keeper: { firstMs: 1_800_000 },
     ...more,
   };
 }

@@ -95,7 +95,7 @@ describe("settings that change while the sandbox runs", SLOW, () => {
 
     const missing = await failure("One?");
     expect(missing?.kind).toBe("no_key");
-    expect(missing?.fix).toContain('or set api_key_cmd, for example { "pass", "openai" }');
+    expect(missing?.fix).toContain('api_key_cmd = { "pass", "openai" }');
     await setup(`{ api_key_cmd = { "echo", "sk-canary" }, auth = "none" }`);
     const both = await failure("Two?");
     expect(both).toMatchObject({
