@@ -7,6 +7,7 @@ local M = {}
 
 local calls = require("codex-chat.buffer.calls")
 local extmarks = require("codex-chat.buffer.fold.marks")
+local made_folds = require("codex-chat.buffer.fold.made")
 local run_folds = require("codex-chat.buffer.fold.run_folds")
 local runs = require("codex-chat.buffer.fold.runs")
 local shape = require("codex-chat.buffer.fold.shape")
@@ -27,17 +28,8 @@ local slice_ms = 5
 local details = {}
 ---@type table<integer, table<integer, true>> by buffer: extmarks of details of what is still asked
 local asked = {}
----@type table<integer, table<integer, table<integer, true>>> by window and buffer: marks with a fold
+---@type codex-chat.MadeFolds
 local made = {}
-
----@param win integer
----@param buf integer
----@return table<integer, true>
-local function done_in(win, buf)
-  made[win] = made[win] or {}
-  made[win][buf] = made[win][buf] or {}
-  return made[win][buf]
-end
 
 ---@param win integer
 ---@param buf integer
@@ -51,7 +43,7 @@ local function make_some(win, buf, marks, is_new, at_once)
   if vim.wo[win].foldmethod ~= "manual" then
     return
   end
-  local done = done_in(win, buf)
+  local done = made_folds.at(made, win, buf)
   local stop = vim.uv.hrtime() + slice_ms * 1e6
   api.nvim_win_call(win, function()
     local left = #marks - (at_once or #marks)
@@ -142,12 +134,7 @@ local function forget(buf)
   runs.clear(buf)
   run_folds.clear(buf)
   details[buf], asked[buf] = nil, nil
-  for win in pairs(made) do
-    made[win][buf] = nil
-    if not api.nvim_win_is_valid(win) then
-      made[win] = nil
-    end
-  end
+  made_folds.forget(made, buf)
 end
 
 --- Makes the folds of the calls in these rows, in the current window.
@@ -158,7 +145,7 @@ end
 ---@param is_new? boolean whether the window has just got the buffer
 ---@return integer inner how many begin in the first row
 local function make_inside(win, buf, first, last, is_new)
-  local done, inner = done_in(win, buf), 0
+  local done, inner = made_folds.at(made, win, buf), 0
   for _, at in ipairs(api.nvim_buf_get_extmarks(buf, ns, { first, 0 }, { last, -1 }, {})) do
     if not done[at[1]] then
       done[at[1]] = true
@@ -290,7 +277,7 @@ function M.renew(buf, row)
       return window.delete_other(buf, row, kept and to or nil)
     end)
     if deleted then
-      done_in(win, buf)[mark] = nil
+      made_folds.at(made, win, buf)[mark] = nil
       make_some(win, buf, { mark })
     end
   end
@@ -330,7 +317,7 @@ function M.window(win)
   if not details[buf] or vim.fn.win_gettype(win) == "autocmd" then
     return
   end
-  local done = done_in(win, buf)
+  local done = made_folds.at(made, win, buf)
   local all = vim.tbl_filter(function(mark)
     return not done[mark[1]]
   end, api.nvim_buf_get_extmarks(buf, ns, 0, -1, {}))

@@ -1,6 +1,7 @@
 --- The folds of runs in a window.
 local M = {}
 
+local made_folds = require("codex-chat.buffer.fold.made")
 local runs = require("codex-chat.buffer.fold.runs")
 
 local api = vim.api
@@ -11,7 +12,7 @@ local slice_ms = 5
 --- Makes the folds of the calls in these rows, which lie within the run's, in the current window.
 ---@alias codex-chat.MakeInside fun(win: integer, buf: integer, first: integer, last: integer, is_new?: boolean): integer
 
----@type table<integer, table<integer, table<integer, true>>> by window and buffer: marks with a fold
+---@type codex-chat.MadeFolds
 local made = {}
 
 ---@param win integer
@@ -76,15 +77,6 @@ local function make(first, last, inner, was_last)
   end
 end
 
----@param win integer
----@param buf integer
----@return table<integer, true>
-local function done_in(win, buf)
-  made[win] = made[win] or {}
-  made[win][buf] = made[win][buf] or {}
-  return made[win][buf]
-end
-
 --- Makes folds of runs in a window, without moving its view or cursor.
 ---@param win integer
 ---@param buf integer
@@ -95,7 +87,7 @@ function M.make(win, buf, list, inside, is_new)
   if #list == 0 or vim.wo[win].foldmethod ~= "manual" then
     return
   end
-  local done = done_in(win, buf)
+  local done = made_folds.at(made, win, buf)
   api.nvim_win_call(win, function()
     local view, above = vim.fn.winsaveview(), rows_above(win)
     for _, run in ipairs(list) do
@@ -139,7 +131,7 @@ end
 ---@param buf integer
 ---@param inside codex-chat.MakeInside
 function M.window(win, buf, inside)
-  local done, at_once, others = done_in(win, buf), {}, {}
+  local done, at_once, others = made_folds.at(made, win, buf), {}, {}
   local all = vim.tbl_filter(function(mark)
     return not done[mark[1]]
   end, runs.all(buf))
@@ -158,12 +150,7 @@ end
 --- Forgets the folds of a buffer.
 ---@param buf integer
 function M.clear(buf)
-  for win in pairs(made) do
-    made[win][buf] = nil
-    if not api.nvim_win_is_valid(win) then
-      made[win] = nil
-    end
-  end
+  made_folds.forget(made, buf)
 end
 
 return M
