@@ -3,57 +3,44 @@
 local M = {}
 
 local page = require("codex-chat.ui.page")
+local painter = require("codex-chat.highlight.painter")
 
 local api = vim.api
 local ns = api.nvim_create_namespace("codex-chat.setup")
 
 ---@class (exact) codex-chat.SetupStep
+---@field key string the step of its findings, or their section
 ---@field title string
 ---@field about string what it is for
----@field is_in fun(finding: codex-chat.HealthFinding): boolean whether the step has this finding
-
----@param step string
----@return fun(finding: codex-chat.HealthFinding): boolean
-local function of_step(step)
-  return function(finding)
-    return finding.step == step
-  end
-end
-
----@param section string
----@return fun(finding: codex-chat.HealthFinding): boolean
-local function of_section(section)
-  return function(finding)
-    return finding.section == section
-  end
-end
+---@field comes_by_itself? boolean whether it needs nothing of the user where it is not done
 
 ---@type codex-chat.SetupStep[]
 local steps = {
   {
+    key = "host",
     title = "Node",
     about = "It runs the plugin's host process, which talks to the engine and to the model.",
-    is_in = of_section("host"),
   },
   {
+    key = "engine",
     title = "Engine",
     about = "Docker or Podman runs the container in which Codex works.",
-    is_in = of_step("engine"),
   },
   {
+    key = "gvisor",
     title = "gVisor",
     about = "It is the container's own kernel: commands of Codex's never reach yours.",
-    is_in = of_step("gvisor"),
   },
   {
+    key = "image",
     title = "Image",
     about = "It holds Codex and its tools. The first message builds it, once.",
-    is_in = of_step("image"),
+    comes_by_itself = true,
   },
   {
+    key = "Model",
     title = "Key or login",
     about = "The model needs one. It stays on your machine and never goes into the container.",
-    is_in = of_section("Model"),
   },
 }
 
@@ -166,13 +153,14 @@ function M.lines(found, is_running)
     lines[#lines + 1] = heading
   end
   for number, step in ipairs(steps) do
-    local own = vim.tbl_filter(step.is_in, found)
+    local own = vim.tbl_filter(function(finding)
+      return (finding.step or finding.section) == step.key
+    end, found)
     for _, finding in ipairs(own) do
       seen[finding] = true
     end
     local state = state_of(own)
-    -- An image that is not built yet needs nothing of the user.
-    local is_open = state == "error" or state == "unknown" and step.title ~= "Image"
+    local is_open = state == "error" or state == "unknown" and not step.comes_by_itself
     is_ready = is_ready and not is_open
     begin(("## %s %d. %s"):format(state_marks[state], number, step.title))
     if state ~= "ok" then
@@ -209,25 +197,16 @@ end
 --- Yanks the command, or the block of commands, under the cursor.
 ---@param buf integer
 local function yank(buf)
+  local yanks = require("codex-chat.chat.keys.yank")
   local say = require("codex-chat.message")
-  local lines = api.nvim_buf_get_lines(buf, 0, -1, false)
-  local at = api.nvim_win_get_cursor(0)[1]
-  local first, block ---@type integer?, string[]
-  for row, line in ipairs(lines) do
-    if line:find("^```") and not first then
-      first, block = row, {}
-    elseif line:find("^```") and first then
-      if first <= at and at <= row then
-        vim.fn.setreg('"', block, "V")
-        pcall(vim.fn.setreg, "+", block, "V")
-        return say.info(("yanked: %s"):format(table.concat(block, " ⏎ ")))
-      end
-      first = nil
-    elseif first then
-      block[#block + 1] = line
-    end
+  local row = api.nvim_win_get_cursor(0)[1] - 1
+  local block = yanks.block_at(api.nvim_buf_get_lines(buf, 0, -1, false), row)
+  if not block then
+    return say.info("there is no command under the cursor.")
   end
-  say.info("there is no command under the cursor.")
+  -- It is to be pasted into another terminal.
+  yanks.put(block, "+")
+  say.info(("yanked: %s"):format(table.concat(block, " ⏎ ")))
 end
 
 local mark_groups =
@@ -238,18 +217,16 @@ local mark_groups =
 ---@param lines string[]
 local function decorate(buf, lines)
   api.nvim_buf_clear_namespace(buf, ns, 0, -1)
+  local at = { buf = buf, ns = ns, row = 0, lines = lines } ---@type codex-chat.Painter
   local is_inside = false
-  for row, line in ipairs(lines) do
+  for n, line in ipairs(lines) do
     local before, mark = line:match("^([# ]*)(%S+) ")
-    local opts = { priority = 200 }
     if line:find("^```") then
       is_inside = not is_inside
     elseif is_inside then
-      opts.line_hl_group = "CodexChatCodeLine"
-      api.nvim_buf_set_extmark(buf, ns, row - 1, 0, opts)
+      painter.band(at, n - 1, n, "CodexChatCodeLine")
     elseif mark_groups[mark] then
-      opts.hl_group, opts.end_col = mark_groups[mark], #before + #mark
-      api.nvim_buf_set_extmark(buf, ns, row - 1, #before, opts)
+      painter.color(at, n - 1, #before, #before + #mark, mark_groups[mark], 200)
     end
   end
 end

@@ -66,7 +66,7 @@ end
 ---@param lines string[]
 ---@param name string
 ---@return boolean whether the register takes them
-local function put(lines, name)
+function M.put(lines, name)
   local is_set = name == '"' or name == "_" or pcall(vim.fn.setreg, name, lines, "V")
   if name ~= "_" then
     vim.fn.setreg("0", lines, "V")
@@ -85,7 +85,7 @@ function M.code_block(chat)
     say.info("there is no code block under the cursor.")
   elseif #lines == 0 then
     say.info("the code block is empty.")
-  elseif not put(lines, name) then
+  elseif not M.put(lines, name) then
     say.error(("register %s cannot be written, so the text is in the unnamed one."):format(name))
   else
     local into = name ~= '"' and (" into %s"):format(name) or ""
