@@ -19,7 +19,7 @@ import { prepareSandbox } from "../../src/session/backend/prepare-sandbox.ts";
 import { beginGit } from "../../src/session/hooks/agent-git.ts";
 import { Settings } from "../../src/session/settings/settings.ts";
 import type { PrivateGit } from "../../src/workspace/git/private-git.ts";
-import { must, testEngine, testImage } from "../../test/sandbox/support.ts";
+import { connectKeeper, must, testEngine, testImage } from "../../test/sandbox/support.ts";
 import { closeAtEnd, freshDir, type HostPlace, lazily } from "./places.ts";
 
 /** The engine of the test run. */
@@ -88,16 +88,7 @@ export async function fortress(
     await sandbox.remove();
     await removeCaches(await engine(), { root: place.project, stateDir });
   });
-  // In a relay's place: without one, the keeper would end the container after two minutes.
-  const relay = must(
-    await sandbox.exec({
-      argv: ["sh", "-c", 'exec 9<>"$CODEX_CHAT_KEEPER"; exec cat'],
-      // The project's own directory may be closed.
-      cwd: "/",
-    }),
-  );
-  relay.stdout.resume();
-  relay.stderr.resume();
+  await connectKeeper(sandbox);
   const { git } = await beginGit(prepared.value.git, sandbox);
   const started = inside(sandbox.id, async (what) => must(await sandbox.exec(what)));
   return { ...started, sandbox, place, git };

@@ -4,10 +4,11 @@ import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Engine, findEngine } from "../../src/sandbox/engine/engine.ts";
-import { openSandbox, type Sandbox } from "../../src/sandbox/sandbox.ts";
+import { openSandbox } from "../../src/sandbox/sandbox.ts";
 import { kill, startHost } from "./other-host.ts";
 import { engine, image, sandboxOn } from "./shared.ts";
 import {
+  connectKeeper,
   exists,
   must,
   open,
@@ -20,16 +21,6 @@ import {
   scratchDir,
   sh,
 } from "./support.ts";
-
-/** What a relay does to the keeper: has its FIFO open until its stdin ends. */
-const CONNECT = 'exec 9<>"$CODEX_CHAT_KEEPER"; echo up; cat';
-
-async function connectKeeper(sandbox: Sandbox) {
-  const relay = must(await sandbox.exec({ argv: ["sh", "-c", CONNECT] }));
-  relay.stderr.resume();
-  await once(relay.stdout, "data");
-  return relay;
-}
 
 describe("the project's container", SLOW, () => {
   it("is shared by two hosts and ends with the last one", async () => {

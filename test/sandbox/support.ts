@@ -10,6 +10,7 @@ import { imageOptions as optionsFrom } from "../../scripts/test/image.ts";
 import { type Owner, ownOwner, parseStat } from "../../src/process/process-identity.ts";
 import type { Result } from "../../src/result.ts";
 import { type Engine, findEngine } from "../../src/sandbox/engine/engine.ts";
+import type { SandboxProcess } from "../../src/sandbox/engine/process.ts";
 import type { SandboxError } from "../../src/sandbox/error.ts";
 import { ensureImage, type ImageOptions } from "../../src/sandbox/image/image.ts";
 import type { SandboxImage } from "../../src/sandbox/image/image-build.ts";
@@ -137,6 +138,23 @@ export async function sh(
   process.stdin.end();
   const [stdout, stderr] = await Promise.all([text(process.stdout), text(process.stderr)]);
   return { stdout, stderr, ...(await process.exited) };
+}
+
+/**
+ * Connects to the keeper as a relay does, which has its FIFO open until its stdin ends: without one, the
+ * keeper ends the container after two minutes.
+ */
+export async function connectKeeper(sandbox: Pick<Sandbox, "exec">): Promise<SandboxProcess> {
+  const relay = must(
+    await sandbox.exec({
+      argv: ["sh", "-c", 'exec 9<>"$CODEX_CHAT_KEEPER"; echo up; exec cat'],
+      // The project's own directory may be closed.
+      cwd: "/",
+    }),
+  );
+  relay.stderr.resume();
+  await once(relay.stdout, "data");
+  return relay;
 }
 
 /** Another live process that can hold leases as a second Neovim's host would. */
