@@ -75,14 +75,6 @@ local function windows(buf)
   return vim.fn.win_findbuf(buf)
 end
 
----@param buf integer
----@return codex-chat.LineAt
-local function line_of(buf)
-  return function(row)
-    return row >= 0 and api.nvim_buf_get_lines(buf, row, row + 1, false)[1] or nil
-  end
-end
-
 --- Remembers a fold, in the place of one that begins at the same row: that of a call's arguments is
 --- part of that of its result.
 ---@param buf integer
@@ -172,7 +164,7 @@ end
 ---@param row integer
 function M.began(buf, row)
   -- The fold of the call above takes in the blank line.
-  local line_at = line_of(buf)
+  local line_at = shape.reader(buf)
   if not shape.hides_lines and calls.verb_of(line_at(row) or "") and line_at(row - 1) == "" then
     local from = math.max(0, row - max_lines)
     local marks = api.nvim_buf_get_extmarks(buf, ns, { from, 0 }, { row - 2, -1 }, {})
@@ -219,7 +211,7 @@ end
 ---@param first integer 0-based
 ---@param last integer inclusive
 function M.add(buf, first, last)
-  local mark, from = remember(buf, line_of(buf), first, last)
+  local mark, from = remember(buf, shape.reader(buf), first, last)
   if not mark or not from then
     return
   end
@@ -248,7 +240,7 @@ end
 function M.renew(buf, row)
   for mark in pairs(asked[buf] or {}) do
     local first, last = extmarks.rows(buf, details_ns, mark)
-    if not first or not last or select(3, shape.of(line_of(buf), first, last)) == nil then
+    if not first or not last or select(3, shape.of(shape.reader(buf), first, last)) == nil then
       asked[buf][mark] = nil
       api.nvim_buf_del_extmark(buf, details_ns, mark)
       if first and last then
@@ -261,13 +253,13 @@ function M.renew(buf, row)
   local first, last
   if mark then
     first, last = details_of(buf, mark)
-  elseif not shape.hides_lines and shape.is_over(line_of(buf)(row) or "") then
+  elseif not shape.hides_lines and shape.is_over(shape.reader(buf)(row) or "") then
     M.add(buf, row, row)
   end
   if not mark or not first or not last then
     return
   end
-  local kept = remember(buf, line_of(buf), first, last, mark)
+  local kept = remember(buf, shape.reader(buf), first, last, mark)
   if not kept then
     api.nvim_buf_del_extmark(buf, ns, mark)
   end

@@ -92,14 +92,6 @@ local function last_of(line_at, row)
   return row + max_lines
 end
 
----@param buf integer
----@return codex-chat.LineAt
-local function reader(buf)
-  return function(row)
-    return api.nvim_buf_get_lines(buf, row, row + 1, false)[1]
-  end
-end
-
 --- Remembers the fold of a run; it is made by `M.settle`.
 ---@param buf integer
 ---@param first integer
@@ -124,7 +116,7 @@ end
 ---@param buf integer
 ---@param run codex-chat.GrowingRun
 local function take_in(buf, run)
-  local line_at = reader(buf)
+  local line_at = shape.reader(buf)
   local row, newest = row_of(buf, run.next), row_of(buf, run.newest)
   while row and newest and row < newest do
     local line = line_at(row) or ""

@@ -18,6 +18,15 @@ M.hides_lines = vim.fn.has("nvim-0.11") == 1
 
 ---@alias codex-chat.LineAt fun(row: integer): string? the line of a row; nil above and below the text
 
+--- The lines of a buffer.
+---@param buf integer
+---@return codex-chat.LineAt
+function M.reader(buf)
+  return function(row)
+    return row >= 0 and vim.api.nvim_buf_get_lines(buf, row, row + 1, false)[1] or nil
+  end
+end
+
 --- The row of the call whose details begin at a row.
 ---@param line_at codex-chat.LineAt
 ---@param first integer
